@@ -1,0 +1,78 @@
+"""A random key becomes a mask.
+
+One 64-bit key is drawn per call from the generator that PyTorch itself would use, and a counter-based integer hash
+expands it. There is no other state: the same key always gives the same mask, whatever the number of threads, so a
+backward pass can compute the mask again where it would otherwise have to keep it, and whatever restores PyTorch's
+generator (checkpointing, `fork_rng`) restores the mask.
+
+The hash is "lowbias32" (C. Wellons, 2018, https://nullprogram.com/blog/2018/07/31/) over a counter, with one half of
+the key entering before the first and the other after the second multiplication.
+"""
+
+import torch
+from torch import Tensor
+
+LEVELS = 1 << 16  # a rate has a resolution of 1 / LEVELS
+_HALF = LEVELS // 2
+_COLUMNS = 1024
+_STEP = -1640531527  # 2^32 divided by the golden ratio, as a signed number: spreads the counter over the 32 bits
+_FIRST = 0x7FEB352D
+_SECOND = 0x846CA68B - (1 << 32)
+
+
+def draw_key(device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    """A fresh key: a 0-dimensional int64 tensor on `device`, from `generator` or the device's default one."""
+    return torch.randint(-(1 << 63), (1 << 63) - 1, (), dtype=torch.int64, device=device, generator=generator)
+
+
+def words(key: Tensor, count: int) -> Tensor:
+    """`count` hashed 32-bit words, shape (count,), int32, every value equally likely.
+
+    Word i depends on the key and on i alone. The shifts are masked because torch's shift of a signed number keeps
+    its sign, and the hash is a bijection only under the unsigned one.
+    """
+    low, high = key.to(torch.int32), (key >> 32).to(torch.int32)
+    rows = torch.arange(-(-count // _COLUMNS), dtype=torch.int32, device=key.device) * (_COLUMNS * _STEP % (1 << 31))
+    columns = torch.arange(min(_COLUMNS, count), dtype=torch.int32, device=key.device) * _STEP
+    word = (rows + low).unsqueeze(1) + columns
+    word.bitwise_xor_((word >> 16).bitwise_and_(0xFFFF))
+    word = torch.add(high, word, alpha=_FIRST)
+    word.bitwise_xor_((word >> 15).bitwise_and_(0x1FFFF)).mul_(_SECOND)
+    word.bitwise_xor_((word >> 16).bitwise_and_(0xFFFF))
+    return word.view(-1)[:count]
+
+
+def lanes(key: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Independent whole numbers of the given shape, uniform over [-LEVELS/2, LEVELS/2), as float32.
+
+    Each hashed word serves two of them: 16 bits are as fine as a rate needs, and the hash is what costs.
+    """
+    count = torch.Size(shape).numel()
+    pairs = words(key, -(-count // 2)).view(torch.int16)
+    return pairs[:count].to(torch.float32).view(shape)
+
+
+def threshold(p: float) -> float:
+    """The border between lanes: a lane falls below it with probability p, and never on it. Exact at 0 and 1."""
+    return round(p * LEVELS) - _HALF - 0.5
+
+
+def margins(key: Tensor, p: float | Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Float32 numbers of the given shape: negative, each with its probability p, where a unit is hit; never 0."""
+    if isinstance(p, Tensor):
+        return lanes(key, shape) - (torch.round(p.to(torch.float32) * LEVELS) - (_HALF + 0.5))
+    return lanes(key, shape).sub_(threshold(p))
+
+
+def uniforms(key: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Float64 numbers in the open interval (0, 1), of the given shape, with a resolution of 2⁻³²."""
+    count = torch.Size(shape).numel()
+    return words(key, count).to(torch.float64).add_(0.5 + (1 << 31)).mul_(2.0**-32).view(shape)
+
+
+def normals(key: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal float32 numbers of the given shape, by the inverse of the distribution function."""
+    count = torch.Size(shape).numel()
+    # 24 bits and a half fit float32 exactly and stay clear of -1 and 1, where the inverse is infinite.
+    centred = (words(key, count) >> 8).to(torch.float32).add_(0.5).mul_(2.0**-23)
+    return torch.erfinv(centred).mul_(2.0**0.5).view(shape)

@@ -1,0 +1,100 @@
+"""Cross-map dropout: one position in all maps (Poernomo & Kang 2018)."""
+
+import torch
+from torch import Tensor
+
+from dropover.cards import Card, Method, Source
+from dropover.effects import Zero
+from dropover.methods import METHODS
+from dropover.rates import ConstantRate, constant
+from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.units import Position
+
+CARD = Card(
+    title="Cross-map dropout",
+    summary="Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.",
+    formula="ŷ_chw = 0 for every channel c with probability p, else x_chw / (1 - p), for each position (h, w)",
+    acts="in training; at inference with the rate eval_p, 0 by default",
+    sources=(
+        Source(
+            "Poernomo & Kang 2018: Biased dropout and crossmap dropout: learning towards effective dropout "
+            "regularization in convolutional neural network. Neural Networks 104",
+            "https://doi.org/10.1016/j.neunet.2018.03.016",
+        ),
+    ),
+    settings_in_paper="p not stated in the summary at hand; FDD compares with it at p = 0.5 on the last convolution",
+    caveats=(
+        "On small maps few positions are left, and each carries all that the net knows of its place.",
+        "FDD (Ke et al. 2020, table 2) finds it no better than no regularizer on three of four data sets.",
+    ),
+)
+
+
+def crossmap_dropout(
+    x: Tensor,
+    p: float = 0.5,
+    *,
+    training: bool = True,
+    rescale: str = "mean",
+    channel_dim: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.
+
+    Args:
+        x: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`.
+        p: rate in [0, 1].
+        training: False returns `x` itself.
+        rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; "none" leaves them.
+        channel_dim: the dimension of the channels.
+        generator: where the random key comes from; by default torch's own.
+
+    Returns:
+        A tensor like `x`.
+
+    Raises:
+        TypeError: `x` is not of a real floating dtype, or `p` no number.
+        ValueError: a shape without the units, `p` outside [0, 1], or an unknown rescaling.
+
+    Source: Poernomo & Kang 2018.
+    """
+    return regularize(
+        x,
+        Position(),
+        ConstantRate(p) if training else 0.0,
+        Zero(),
+        rescale=rescale,
+        channel_dim=channel_dim,
+        generator=generator,
+    )
+
+
+class CrossmapDropout(Regularizer):
+    """Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.
+
+    Args:
+        p: rate in training, in [0, 1].
+        eval_p: rate at inference.
+        rescale: "mean", "layer" or "none"; see `Regularizer`.
+        channel_dim: the dimension of the channels.
+
+    Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
+
+    Source: Poernomo & Kang 2018.
+    """
+
+    p = Setting("rule", "p")
+    eval_p = Setting("eval_rule", "p")
+
+    def __init__(self, p: float = 0.5, eval_p: float = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+        super().__init__(
+            Position(),
+            ConstantRate(p),
+            Zero(),
+            eval_rates=constant("eval_p", eval_p),
+            rescale=rescale,
+            channel_dim=channel_dim,
+        )
+
+
+METHODS.add(Method("crossmap", CARD, CrossmapDropout, kind="maps"))

@@ -1,0 +1,136 @@
+"""Density dropout, FDD: rates by feature density (Ke et al. 2020)."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dropover.cards import Card, Method, Source
+from dropover.effects import Zero
+from dropover.methods import METHODS
+from dropover.rates import ConstantRate, DensityRates
+from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.units import Channel
+
+FDD = Source(
+    "Ke et al. 2020: Group-wise dynamic dropout based on latent semantic variations. AAAI",
+    "https://doi.org/10.1609/aaai.v34i07.6782",
+)
+
+CARD = Card(
+    title="Density dropout of maps (FDD-2D, FDD-3D)",
+    summary="Projects a sample's feature maps on their principal axes and drops those in crowded regions seldom, those "
+    "in empty ones often.",
+    formula="Ŷ_c = 0 with probability p, else X_c / (1 - p); p = slope · ρ / max ρ + intercept, ρ = units in c's cell",
+    acts="in training",
+    sources=(FDD,),
+    settings_in_paper="slope -0.8, intercept 0.9; 25 bins (1-D), 5 × 5 (2-D), 3 × 3 × 3 (3-D); at the last convolution "
+    "or the last features of ResNet-18",
+    caveats=(
+        "The paper multiplies by m ~ Bernoulli(p) and calls p the dropout probability; since it says that dense groups "
+        "are retained, p here is the probability of being zeroed.",
+        "The paper does not rescale. Without it the net learns on activations that are far smaller than at inference, "
+        "its logits grow, and the cross-entropy gradient vanishes: robustness measured by FGSM or PGD with "
+        "cross-entropy may then be hidden gradients. rescale='none' gives the paper's variant.",
+        "Crowded cells hold mostly maps that are near zero, so the maps dropped most are the strongest ones.",
+    ),
+)
+
+
+def density_dropout(
+    x: Tensor,
+    components: int = 2,
+    bins: int | None = None,
+    slope: float = -0.8,
+    intercept: float = 0.9,
+    *,
+    training: bool = True,
+    rescale: str = "mean",
+    channel_dim: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Zero channels with a probability that follows the density of channels around them.
+
+    Args:
+        x: `(N, C, *)`; also `(N, C)` for `components=1`.
+        components: principal axes that a sample's channels are projected on, 1 to 3.
+        bins: equal bins per axis, at least 1; by default 25, 5 and 3 for 1, 2 and 3 components.
+        slope: κ in the paper; below 0, dense regions are dropped less.
+        intercept: α in the paper. slope · density + intercept must stay in [0, 1] for densities in (0, 1].
+        training: False returns `x` itself.
+        rescale: "mean" divides each survivor by 1 - its rate, "layer" by the sample's mean of that, "none" (the
+            paper) leaves it.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, tokens, features)`.
+        generator: where the random key comes from; by default torch's own.
+
+    Returns:
+        A tensor like `x`. The rates are computed without gradient.
+
+    Raises:
+        TypeError: `x` is not of a real floating dtype, or a setting of the wrong kind.
+        ValueError: a shape without maps, or a setting outside its range.
+
+    Source: Ke et al. 2020, algorithm 1 and equations 1 to 3.
+    """
+    rates = DensityRates(components, bins, slope, intercept)
+    return regularize(
+        x,
+        Channel(),
+        rates if training else ConstantRate(0.0),
+        Zero(),
+        rescale=rescale,
+        channel_dim=channel_dim,
+        generator=generator,
+    )
+
+
+class DensityDropout(Regularizer):
+    """Zeroes channels with a probability that follows the density of channels around them.
+
+    Args:
+        components: principal axes, 1 to 3: FDD-1D, FDD-2D, FDD-3D.
+        bins: equal bins per axis; by default 25, 5 and 3.
+        slope: κ in the paper.
+        intercept: α in the paper.
+        rescale: "mean", "layer" or "none" (the paper); see `Regularizer`.
+        channel_dim: the dimension of the channels.
+
+    Shape: `(N, C, *)`, also `(N, C)` for `components=1`; the output is like the input.
+
+    Source: Ke et al. 2020, algorithm 1 and equations 1 to 3.
+    """
+
+    components = Setting("rule", "components")
+    bins = Setting("rule", "bins")
+    slope = Setting("rule", "slope")
+    intercept = Setting("rule", "intercept")
+
+    def __init__(
+        self,
+        components: int = 2,
+        bins: int | None = None,
+        slope: float = -0.8,
+        intercept: float = 0.9,
+        *,
+        rescale: str = "mean",
+        channel_dim: int = 1,
+    ) -> None:
+        super().__init__(
+            Channel(),
+            DensityRates(components, bins, slope, intercept),
+            Zero(),
+            rescale=rescale,
+            channel_dim=channel_dim,
+        )
+
+
+FEATURES_CARD = replace(
+    CARD,
+    title="Density dropout of features (FDD-1D)",
+    summary="Cuts the range of a sample's features into bins and drops those in crowded bins seldom, those in empty "
+    "ones often.",
+    formula="ŷ_j = 0 with probability p, else x_j / (1 - p); p = slope · ρ / max ρ + intercept, ρ = units in j's bin",
+)
+METHODS.add(Method("fdd1d", FEATURES_CARD, DensityDropout, kind="features", presets={"components": 1}))
+METHODS.add(Method("fdd2d", CARD, DensityDropout, kind="maps", presets={"components": 2}))
+METHODS.add(Method("fdd3d", CARD, DensityDropout, kind="maps", presets={"components": 3}))

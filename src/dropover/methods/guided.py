@@ -1,0 +1,125 @@
+"""Guided dropout: rates by a learned strength (Keshari et al. 2019)."""
+
+import torch
+from torch import Tensor
+
+from dropover.cards import Card, Method, Source
+from dropover.effects import Zero
+from dropover.methods import METHODS
+from dropover.rates import ConstantRate, StrengthRates, fixed_strength
+from dropover.regularizer import Regularizer, regularize
+from dropover.units import Channel
+
+CARD = Card(
+    title="Guided dropout",
+    summary="Learns a strength for every unit, multiplies the unit by it, and drops strong units so that weak "
+    "ones train.",
+    formula="x' = t · x; ŷ = 0 with the rate that t gives, else x' / (1 - rate)",
+    acts="the strength always; the dropping in training",
+    sources=(
+        Source(
+            "Keshari, Singh, Vatsa 2019: Guided dropout. AAAI",
+            "https://arxiv.org/abs/1812.03965",
+        ),
+    ),
+    settings_in_paper="p = 0.2 to 0.5, strengths trained with the net from 1",
+    caveats=(
+        "It adds a parameter per unit, the only method here that changes a checkpoint.",
+        "The border of the active region is our reading: the upper half of the histogram of t. While all strengths are "
+        "equal, every unit is active and the method is dropout.",
+        "In mode 'top' a unit is hit with rate 1 or 0: no rescaling can keep its expectation.",
+    ),
+)
+
+
+def guided_dropout(
+    x: Tensor,
+    strength: Tensor,
+    p: float = 0.3,
+    mode: str = "active",
+    *,
+    training: bool = True,
+    rescale: str = "mean",
+    channel_dim: int = 1,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Multiply each unit by its strength, then zero strong units.
+
+    Args:
+        x: `(N, C)` or `(N, C, *)`.
+        strength: (C,), one number per channel or feature; gradients flow to it through the product.
+        p: rate in [0, 1].
+        mode: "top" zeroes the ceil(p · C) strongest units; "active" zeroes each unit of the upper half of the
+            histogram of the strengths with probability p.
+        training: False only multiplies.
+        rescale: "mean", "layer" or "none"; see `Regularizer`.
+        channel_dim: the dimension of the channels.
+        generator: where the random key comes from; by default torch's own.
+
+    Returns:
+        A tensor like `x`.
+
+    Raises:
+        TypeError: `x` is not of a real floating dtype, or `p` no number.
+        ValueError: a strength that doesn't fit, `p` outside [0, 1], an unknown mode or rescaling.
+
+    Source: Keshari, Singh & Vatsa 2019.
+    """
+    units = Channel()
+    rates = fixed_strength(strength, p, mode)
+    x = rates.modulate(x, units, channel_dim)
+    return regularize(
+        x,
+        units,
+        rates if training else ConstantRate(0.0),
+        Zero(),
+        rescale=rescale,
+        channel_dim=channel_dim,
+        generator=generator,
+    )
+
+
+class GuidedDropout(Regularizer):
+    """Multiplies each unit by a learned strength and drops strong units in training.
+
+    Args:
+        num_units: channels (or features) of the input.
+        p: rate in [0, 1].
+        mode: "active" or "top"; see `guided_dropout`.
+        rescale: "mean", "layer" or "none"; see `Regularizer`.
+        channel_dim: the dimension of the channels.
+
+    Shape: `(N, C)` or `(N, C, *)`, C = `num_units`; the output is like the input.
+
+    Source: Keshari, Singh & Vatsa 2019.
+    """
+
+    rule: StrengthRates
+
+    def __init__(
+        self, num_units: int, p: float = 0.3, mode: str = "active", *, rescale: str = "mean", channel_dim: int = 1
+    ) -> None:
+        super().__init__(Channel(), StrengthRates(num_units, p, mode), Zero(), rescale=rescale, channel_dim=channel_dim)
+
+    @property
+    def num_units(self) -> int:
+        """Channels or features of the input."""
+        return self.rule.num_units
+
+    @property
+    def p(self) -> float:
+        """The rate."""
+        return self.rule.p
+
+    @property
+    def mode(self) -> str:
+        """Which units are dropped: "active" or "top"."""
+        return self.rule.mode
+
+    @property
+    def strength(self) -> Tensor:
+        """(num_units,): the learned strengths."""
+        return self.rule.strength
+
+
+METHODS.add(Method("guided", CARD, GuidedDropout, kind="features"))

@@ -1,0 +1,94 @@
+"""Stochastic activation pruning (Dhillon et al. 2018)."""
+
+import torch
+from torch import Tensor
+
+from dropover.cards import Card, Method, Source
+from dropover.draws import WithReplacement
+from dropover.effects import Zero
+from dropover.methods import METHODS
+from dropover.rates import SampledRates
+from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.units import Element
+
+CARD = Card(
+    title="Stochastic activation pruning (SAP)",
+    summary="At inference, draws activations in proportion to their magnitude, prunes what was not drawn and scales "
+    "the rest up.",
+    formula="q_j = |h_j| / Σ|h|; r draws with replacement; ŷ_j = h_j / (1 - (1 - q_j)^r) if drawn, else 0",
+    acts="at inference only",
+    sources=(
+        Source(
+            "Dhillon et al. 2018: Stochastic activation pruning for robust adversarial defense. ICLR",
+            "https://arxiv.org/abs/1803.01442",
+        ),
+        Source(
+            "Athalye, Carlini, Wagner 2018: Obfuscated gradients give a false sense of security. ICML",
+            "https://arxiv.org/abs/1802.00420",
+        ),
+    ),
+    settings_in_paper="fraction = 1 (as many draws as activations), after every layer of a ResNet-20",
+    caveats=(
+        "It gives no security: an attack that averages the gradient over draws brings its accuracy at ε = 0.031 on "
+        "CIFAR-10 to 0 % (Athalye, Carlini & Wagner 2018, section 5.3.1).",
+        "The model becomes random at inference: a figure for it must say how often it was scored.",
+    ),
+)
+
+
+def stochastic_activation_pruning(
+    x: Tensor,
+    fraction: float = 1.0,
+    *,
+    rescale: str = "mean",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Prune activations by a draw that prefers large ones.
+
+    Args:
+        x: any shape; dimension 0 holds the samples.
+        fraction: draws per activation: r = ceil(fraction · n) of a sample's n activations are drawn, above 0.
+        rescale: "mean" divides a survivor by its chance to survive, as the paper; "layer" by the sample's mean of
+            that; "none" leaves it.
+        generator: where the random key comes from; by default torch's own.
+
+    Returns:
+        A tensor like `x`; a sample that is all 0 is unchanged.
+
+    Raises:
+        TypeError: `x` is not of a real floating dtype, or `fraction` no number.
+        ValueError: `fraction` not above 0, or an unknown rescaling.
+
+    Source: Dhillon et al. 2018, algorithm 1.
+    """
+    rates = SampledRates(fraction)
+    return regularize(x, Element(), rates, Zero(), draw=WithReplacement(), rescale=rescale, generator=generator)
+
+
+class StochasticActivationPruning(Regularizer):
+    """Prunes activations at inference by a draw that prefers large ones; does nothing in training.
+
+    Args:
+        fraction: draws per activation, above 0.
+        rescale: "mean", "layer" or "none"; see `stochastic_activation_pruning`.
+
+    Shape: any; dimension 0 holds the samples; the output is like the input.
+
+    Source: Dhillon et al. 2018, algorithm 1. Known to give no security: Athalye, Carlini & Wagner 2018.
+    """
+
+    fraction = Setting("eval_rule", "fraction")
+
+    def __init__(self, fraction: float = 1.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+        super().__init__(
+            Element(),
+            None,
+            Zero(),
+            eval_rates=SampledRates(fraction),
+            draw=WithReplacement(),
+            rescale=rescale,
+            channel_dim=channel_dim,
+        )
+
+
+METHODS.add(Method("sap", CARD, StochasticActivationPruning, kind="features"))

@@ -1,0 +1,42 @@
+"""What the survivors are multiplied by, so that a unit's training-time mean does or does not fall.
+
+"none": nothing, as both papers. "mean": each unit is divided by its factor's expectation, so that its mean stays what
+it is at inference, as `torch.nn.Dropout`. "layer": all of a sample's units are divided by the average expectation,
+so that the layer's mean stays while a unit's own does not.
+"""
+
+import torch
+from torch import Tensor
+
+from dropover import validation
+from dropover.effects import Effect
+from dropover.rates import Rates
+from dropover.units import Units
+
+RESCALINGS = ("none", "mean", "layer")
+
+
+def check(rescale: str, rates: Rates, effect: Effect) -> None:
+    """Raise `ValueError` for an unknown rescaling, or one that would divide a surviving value by 0."""
+    validation.choice("rescale", rescale, RESCALINGS)
+    if rescale == "none" or effect.mean >= 0:
+        return  # a factor of expectation 0 then means that every unit is zeroed, and 0 needs no scale
+    vanishing = 1 / (1 - effect.mean)
+    low, high = rates.bounds
+    if low <= vanishing <= high:
+        raise ValueError(
+            f"rescale={rescale!r} divides by the factor's expectation, 1 - p(1 + amplitude), which is 0 at "
+            f"p = {vanishing:g}; allowed are rates that stay clear of it, or rescale='none'"
+        )
+
+
+def scale(rescale: str, p: float | Tensor, effect: Effect, x: Tensor, units: Units, channel_dim: int) -> float | Tensor:
+    """The factor for every unit: a number, or a tensor to be broadcast over `x`."""
+    if rescale == "none":
+        return 1.0
+    expectation = 1 - p * (1 - effect.mean)
+    if not isinstance(expectation, Tensor):
+        return 1 / expectation if expectation != 0 else 1.0
+    if rescale == "layer":
+        expectation = expectation.mean(dim=1, keepdim=True).expand_as(expectation)
+    return units.spread(torch.where(expectation != 0, 1 / expectation, 1), x, channel_dim)

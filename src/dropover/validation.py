@@ -1,0 +1,49 @@
+"""Checks of what a user passes in. Each error names the argument, the value and what is allowed."""
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+from torch import Tensor
+
+
+def number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
+    """`value` as a float within [low, high]; `TypeError` if it is no number, `ValueError` if it is outside."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    result = float(value)
+    if not low <= result <= high or math.isinf(result):
+        raise ValueError(f"{name} must be {_interval(low, high)}, got {value!r}")
+    return result
+
+
+def whole(name: str, value: object, low: int) -> int:
+    """`value` as an int of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value!r}")
+    return int(value)
+
+
+def choice(name: str, value: object, allowed: Iterable[object]) -> None:
+    """`value` must be one of `allowed`."""
+    options = list(allowed)
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+
+
+def activations(x: object) -> None:
+    """`x` must be a tensor of real floating-point numbers: nothing else can be dropped and rescaled."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"input must be a torch.Tensor, got {type(x).__name__}")
+    if not x.is_floating_point():
+        raise TypeError(f"input must have a real floating-point dtype such as torch.float32, got {x.dtype}")
+
+
+def _interval(low: float, high: float) -> str:
+    if math.isinf(low) and math.isinf(high):
+        return "a finite number"
+    if math.isinf(high):
+        return f"a finite number of at least {low:g}"
+    return f"in [{low:g}, {high:g}]"
