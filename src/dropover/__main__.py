@@ -1,0 +1,5 @@
+"""`python -m dropover` is `dropover`."""
+
+from dropover.cli import main
+
+main()

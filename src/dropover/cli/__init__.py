@@ -1,0 +1,22 @@
+"""The command line: one file a command. Nothing here imports torch or the lab before a command needs it."""
+
+import typer
+
+from dropover.cli.compare import compare
+from dropover.cli.methods import methods
+
+app = typer.Typer(
+    name="dropover",
+    help="Dropout and its successors, compared, and how far to believe the comparison.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+app.command()(compare)
+app.command()(methods)
+
+
+def main() -> None:
+    """Run the command that the command line names."""
+    app(prog_name="dropover")

@@ -1,0 +1,121 @@
+"""Charts as SVG text: each a small picture of its own, so that a page can lay them out at any width."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import vl_convert
+
+from dropover.lab.comparison import levels
+from dropover.lab.study import Study
+
+# Okabe and Ito's colours, told apart by colour-blind readers too; the shape repeats the distinction in print.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#5E3C99", "#B8860B", "#1B7837")
+REFERENCE_COLOR = "#555555"
+SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left", "stroke")
+WIDTH, HEIGHT = 300, 190
+
+
+def arm_colors(study: Study) -> dict[str, str]:
+    """A colour for every arm: grey for the reference, the palette in turn for the others."""
+    others = [arm.label for arm in study.arms if arm.label != study.reference]
+    turns = {label: COLORS[i % len(COLORS)] for i, label in enumerate(others)}
+    return {study.reference: REFERENCE_COLOR, **turns}
+
+
+def curve(table: pd.DataFrame, study: Study, measure: str, axis: str) -> str:
+    """Accuracy against a measure's level, one line an arm: mean over seeds, with the standard deviation as a bar."""
+    rows = _summary(table[table["measure"] == measure], ["arm", "level"])
+    scale = _arm_scale(study)
+    base = alt.Chart(rows).encode(
+        x=alt.X("level:Q", title=axis),
+        color=alt.Color("arm:N", scale=scale, legend=None),
+    )
+    whiskers = base.mark_rule(opacity=0.55).encode(y=alt.Y("low:Q", title="accuracy"), y2="high:Q")
+    lines = base.mark_line(strokeWidth=1.8).encode(
+        y=alt.Y("mean:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
+    )
+    marks = base.mark_point(filled=True, size=38, opacity=1).encode(
+        y="mean:Q", shape=alt.Shape("arm:N", scale=_shape_scale(study), legend=None)
+    )
+    return _svg(alt.layer(whiskers, lines, marks))
+
+
+def losses(table: pd.DataFrame, arm: str, color: str, top: float) -> str:
+    """An arm's training loss (solid) and test loss (dashed) over the epochs, every seed a line, up to `top`."""
+    names = {"train_loss": "training", "test_loss": "test"}
+    rows = table[(table["arm"] == arm) & table["measure"].isin(list(names))]
+    rows = rows.assign(loss=rows["measure"].map(names))
+    chart = (
+        alt.Chart(rows)
+        .mark_line(color=color, strokeWidth=1.4, opacity=0.85)
+        .encode(
+            x=alt.X("level:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("value:Q", title="cross-entropy", scale=alt.Scale(domain=[0, top], nice=False)),
+            strokeDash=alt.StrokeDash(
+                "loss:N", scale=alt.Scale(domain=["training", "test"], range=[[1, 0], [4, 3]]), legend=None
+            ),
+            detail=["seed:N", "loss:N"],
+        )
+    )
+    return _svg(chart)
+
+
+def dots(table: pd.DataFrame, study: Study, measure: str) -> str:
+    """Every seed's value as a dot and the mean as a bar, one row an arm."""
+    rows = table[table["measure"] == measure]
+    order = [arm.label for arm in study.arms]
+    y = alt.Y("arm:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False, grid=True))
+    base = alt.Chart(rows).encode(y=y, color=alt.Color("arm:N", scale=_arm_scale(study), legend=None))
+    x = alt.X(
+        "value:Q", title="accuracy", scale=alt.Scale(zero=False, padding=14), axis=alt.Axis(format=".1%", tickCount=5)
+    )
+    points = base.mark_circle(size=55, opacity=0.6).encode(x=x)
+    means = base.mark_tick(thickness=2.5, size=17).encode(x="mean(value):Q")
+    return _svg(alt.layer(points, means), width=460, height=max(60, 30 * len(order)))
+
+
+def highest_loss(table: pd.DataFrame) -> float:
+    """The top of the loss axis that every arm's picture shares: the largest loss after the first epoch, and a bit."""
+    rows = table[table["measure"].isin(["train_loss", "test_loss"])]
+    later = rows[rows["level"] > 1]
+    return 1.1 * float((rows if later.empty else later)["value"].max())
+
+
+def drawable(table: pd.DataFrame, measures: Sequence[str]) -> list[str]:
+    """The measures that have a curve: at least two levels."""
+    return [measure for measure in measures if len(levels(table, measure)) > 1]
+
+
+def _summary(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    grouped = rows.groupby(by, sort=False)["value"].agg(["mean", "std"]).reset_index()
+    std = grouped["std"].fillna(0.0)
+    return grouped.assign(low=(grouped["mean"] - std).clip(lower=0), high=(grouped["mean"] + std).clip(upper=1))
+
+
+def _arm_scale(study: Study) -> alt.Scale:
+    colors = arm_colors(study)
+    return alt.Scale(domain=list(colors), range=list(colors.values()))
+
+
+def _shape_scale(study: Study) -> alt.Scale:
+    names = list(arm_colors(study))
+    return alt.Scale(domain=names, range=["circle", *(SHAPES[i % len(SHAPES)] for i in range(len(names) - 1))])
+
+
+def _svg(chart: alt.TopLevelMixin, width: int = WIDTH, height: int = HEIGHT) -> str:
+    styled = (
+        chart.properties(width=width, height=height, background="transparent")
+        .configure_view(stroke=None)
+        .configure_axis(
+            gridColor="#e6e6e6",
+            domainColor="#999",
+            tickColor="#999",
+            labelColor="#333",
+            titleColor="#333",
+            titleFontWeight="normal",
+            labelFontSize=11,
+            titleFontSize=11,
+        )
+    )
+    return str(vl_convert.vegalite_to_svg(styled.to_dict()))

@@ -1,0 +1,64 @@
+"""The files that a study leaves behind, beside its table: study.toml and report.html."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from dropover.lab.data.loading import load_data
+from dropover.lab.machine import machine, versions
+from dropover.lab.report.page import Circumstances, render
+from dropover.lab.results import table_of, write_text
+from dropover.lab.runner import Outcome
+from dropover.lab.study import Study
+
+
+def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command: str) -> Circumstances:
+    """Write study.toml, and report.html if at least one trial is finished.
+
+    Args:
+        folder: The results' folder, which exists.
+        study: What was run.
+        outcome: What came of it.
+        jobs: Number of worker processes.
+        command: The command that ran it, as a reader would type it.
+    """
+    details = _details(outcome, jobs, command)
+    write_text(folder / "study.toml", study_text(study, details))
+    data = load_data(study.data)
+    test = len(data.test_labels)
+    counts = {
+        "training": len(data.train_labels),
+        "test": test,
+        "attacked": min(study.evaluation.attack_images or test, test),
+    }
+    failures = [f"{failed.trial.label}: {failed.reason}" for failed in outcome.failed]
+    circumstances = Circumstances(counts, len(outcome.finished), outcome.total, failures, details)
+    if outcome.finished:
+        write_text(folder / "report.html", render(table_of(outcome.finished, study), study, circumstances))
+    return circumstances
+
+
+def study_text(study: Study, circumstances: dict[str, Any]) -> str:
+    """The study as TOML with every default filled in, and the circumstances in a table that a rerun ignores."""
+    content = study.model_dump(mode="json", exclude_none=True, exclude={"circumstances"})
+    return tomli_w.dumps({**content, "circumstances": circumstances})
+
+
+def _details(outcome: Outcome, jobs: int, command: str) -> dict[str, Any]:
+    now = {**versions(), **machine()}
+    details: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "jobs": jobs,
+        "wall_seconds": round(outcome.seconds, 1),
+        "trials": outcome.total,
+        "trials_finished": len(outcome.finished),
+        "trials_from_an_earlier_run": outcome.reused,
+        "trial_seconds": round(sum(done.seconds for done in outcome.finished), 1),
+        **now,
+    }
+    # Trials of another version are never taken over, but those of another machine are.
+    elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(now["cpu"])}
+    return {**details, "other_cpus": sorted(elsewhere)} if elsewhere else details

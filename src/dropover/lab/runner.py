@@ -1,0 +1,219 @@
+"""Trials to results: in parallel processes, each trial kept as soon as it is finished."""
+
+import contextlib
+import multiprocessing
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from dropover.lab.results import Finished, Trial, read_trial, table_of, trials_of, write_table, write_trial
+from dropover.lab.study import Study
+from dropover.lab.trial import Progress, Row, run_trial
+from dropover.lab.worker import Died, TrialFunction, serve
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker has taken up the trial."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A running trial tells how far it is."""
+
+    trial: Trial
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial has its results: computed now, or (`reused`) by an earlier run."""
+
+    finished: Finished
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A trial came to nothing; `reason` is one line."""
+
+    trial: Trial
+    reason: str
+
+
+Event = Started | Moved | Ended | Failed
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Outcome:
+    """What a run has brought, whole or not."""
+
+    total: int
+    finished: list[Finished] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    reused: int = 0
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    jobs: int,
+    listener: Listener = lambda _: None,
+    trial: TrialFunction = run_trial,
+) -> Outcome:
+    """Run every trial of a study that `folder` doesn't hold yet, in `jobs` processes of one thread each.
+
+    Each trial is written when it ends, and results.csv with it. Ctrl-C stops the workers and returns what is
+    finished, with `interrupted` set; running again takes those trials over. A trial that fails, or whose process dies,
+    is listed in `failed` and the others go on.
+
+    Args:
+        study: What to run.
+        folder: Where results go; made if missing.
+        jobs: Number of worker processes, at least 1.
+        listener: Called in this process with every event.
+        trial: The function that runs one trial, importable by the workers.
+    """
+    started = time.perf_counter()
+    trials = trials_of(study)
+    outcome = Outcome(total=len(trials))
+    waiting: deque[Trial] = deque()
+    for one in trials:
+        known = read_trial(folder, one)
+        if known is None:
+            waiting.append(one)
+        else:
+            outcome.finished.append(known)
+            outcome.reused += 1
+            listener(Ended(known, reused=True))
+    write_table(table_of(outcome.finished, study), folder / "results.csv")
+    workers: list[_Worker] = []
+    try:
+        for event in _work_off(study, waiting, jobs, workers, trial):
+            if isinstance(event, _Returned):
+                done = write_trial(folder, event.trial, event.rows, event.seconds)
+                outcome.finished.append(done)
+                write_table(table_of(outcome.finished, study), folder / "results.csv")
+                listener(Ended(done, reused=False))
+                continue
+            if isinstance(event, Failed):
+                outcome.failed.append(event)
+            listener(event)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        for worker in workers:
+            worker.stop()
+        outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+@dataclass(frozen=True)
+class _Returned:
+    trial: Trial
+    rows: Sequence[Row]
+    seconds: float
+
+
+def _work_off(
+    study: Study, waiting: deque[Trial], jobs: int, workers: list["_Worker"], trial: TrialFunction
+) -> Iterator[Started | Moved | Failed | _Returned]:
+    """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
+    while waiting or workers:
+        while waiting and len(workers) < jobs:
+            workers.append(_Worker(study, trial))
+        for worker in workers:
+            if worker.current is None and waiting:
+                yield worker.give(waiting.popleft())
+        ready = wait([worker.connection for worker in workers])
+        for worker in [worker for worker in workers if worker.connection in ready]:
+            event = worker.receive()
+            if event is not None:
+                yield event
+            if worker.gone or (worker.current is None and not waiting):
+                workers.remove(worker)
+                worker.stop()
+
+
+class _Worker:
+    """One process and the pipe to it.
+
+    A pipe for each process, rather than a pool with one queue, tells whose process died: a pool that loses one of its
+    processes to the memory killer gives up all that it was running.
+    """
+
+    def __init__(self, study: Study, trial: TrialFunction) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(study, trial, theirs), daemon=True)
+        with _interrupts_held():
+            self._process.start()
+        theirs.close()
+        self.current: Trial | None = None
+        self.gone = False
+
+    def give(self, trial: Trial) -> Started:
+        self.current = trial
+        # A process that has just died is noticed when its end of the pipe is read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send((trial.arm, trial.seed))
+        return Started(trial)
+
+    def receive(self) -> Moved | Failed | _Returned | None:
+        trial = self.current
+        if trial is None:
+            return None
+        try:
+            message = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.gone = True
+            self._process.join()
+            return Failed(trial, f"its process died ({_cause(self._process.exitcode)})")
+        if isinstance(message, Progress):
+            return Moved(trial, message)
+        self.current = None
+        if isinstance(message, Died):
+            return Failed(trial, message.reason)
+        rows, seconds = message
+        return _Returned(trial, rows, seconds)
+
+    def stop(self) -> None:
+        """End the process at once: whatever it holds is either written already or to be done again."""
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+        self._process.close()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a process starts.
+
+    The child inherits the block and so never prints a traceback of its own; here the signal arrives at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _cause(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode == -getattr(signal, "SIGKILL", 9):
+        return "killed, most likely for want of memory: try fewer --jobs"
+    if exitcode is not None and exitcode < 0:
+        return f"signal {-exitcode}"
+    return f"exit code {exitcode}"

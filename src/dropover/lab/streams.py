@@ -1,0 +1,46 @@
+"""Random streams with names: whatever draws random numbers says which stream it draws from.
+
+A stream is a pair of a study's seed and a name. Two trials of one seed that differ only in their arm read the same
+"weights", "batches", noise and attack streams, so what differs between them is the regulariser and nothing else.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+WEIGHTS = "weights"
+BATCHES = "batches"
+REGULARIZER = "regularizer"
+INFERENCE = "inference"
+
+
+def noise_stream(name: str, level: float) -> str:
+    """The stream that one noise at one level draws from, the same for every arm."""
+    return f"noise {name} {level}"
+
+
+def attack_stream(name: str, eps: float) -> str:
+    """The stream that one attack at one ε draws its starting points from, the same for every arm."""
+    return f"attack {name} {eps}"
+
+
+def stream_seed(seed: int, name: str) -> int:
+    """The 63-bit seed of the stream `name` of the trial seed `seed`: the same on every machine and in every version."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(seed: int, name: str) -> torch.Generator:
+    """A new CPU generator at the start of the stream `name` of the trial seed `seed`."""
+    return torch.Generator().manual_seed(stream_seed(seed, name))
+
+
+@contextmanager
+def seeded(seed: int, name: str) -> Iterator[None]:
+    """Have torch's default CPU generator read the stream `name`, and put it back as it was, after an error too."""
+    with torch.random.fork_rng(devices=[]):
+        # torch.manual_seed would reseed every accelerator as well, which fork_rng does not put back here.
+        torch.default_generator.manual_seed(stream_seed(seed, name))
+        yield

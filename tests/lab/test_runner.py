@@ -1,0 +1,105 @@
+import multiprocessing
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dropover.lab import runner
+from dropover.lab.results import write_text
+from dropover.lab.runner import Ended, Event, Moved, Started, TrialFunction, run_study
+from dropover.lab.study import Arm, Study
+
+FAKE = """
+import os, signal
+from pathlib import Path
+
+import torch
+
+from dropover.lab.trial import Progress, Row
+
+def fake(study, arm, seed, report):
+    with (Path(__file__).parent / "calls").open("a") as calls:
+        calls.write(f"{arm.label} {seed} threads={torch.get_num_threads()}\\n")
+    report(Progress(0.5, 0.25, "training"))
+    if arm.label == "raises":
+        raise ValueError("first line\\nsecond line")
+    if arm.label == "dies" and hasattr(signal, "SIGKILL"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [Row("clean", None, 0.5 + seed / 10), Row("fgsm", 0.1, 0.25)]
+"""
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialFunction:
+    (tmp_path / "fake_trial.py").write_text(FAKE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "fake_trial", raising=False)
+    import fake_trial
+
+    return fake_trial.fake
+
+
+def study(*labels: str, seeds: int = 2) -> Study:
+    return Study(reference=labels[0], seeds=list(range(seeds)), arms=[Arm(method="none", name=name) for name in labels])
+
+
+def calls(folder: Path) -> list[str]:
+    path = folder / "calls"
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def test_every_trial_runs_once_seed_by_seed_and_a_rerun_takes_them_over(tmp_path: Path, fake: TrialFunction):
+    events: list[Event] = []
+    outcome = run_study(study("a", "b"), tmp_path / "out", 1, events.append, fake)
+    assert calls(tmp_path) == [f"{arm} {seed} threads=1" for seed in (0, 1) for arm in ("a", "b")]
+    assert (len(outcome.finished), outcome.failed, outcome.interrupted, outcome.reused) == (4, [], False, 0)
+    assert [type(event) for event in events] == [Started, Moved, Ended] * 4
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert list(table.columns) == ["arm", "seed", "measure", "level", "value"]
+    assert table[table["measure"] == "clean"]["value"].tolist() == [0.5, 0.5, 0.6, 0.6]
+
+    again = run_study(study("a", "b", "new"), tmp_path / "out", 2, trial=fake)
+    assert (again.reused, len(again.finished)) == (4, 6)
+    assert sorted(calls(tmp_path)[4:]) == ["new 0 threads=1", "new 1 threads=1"]
+
+
+def test_a_trial_that_raises_or_whose_process_dies_is_told_in_a_line_and_the_others_run(
+    tmp_path: Path, fake: TrialFunction
+):
+    outcome = run_study(study("fine", "raises", "dies", "last", seeds=1), tmp_path / "out", 2, trial=fake)
+    reasons = {failed.trial.label: failed.reason for failed in outcome.failed}
+    assert reasons["raises, seed 0"] == "ValueError: first line second line"
+    assert reasons["dies, seed 0"].startswith("its process died (killed, most likely for want of memory")
+    assert sorted(done.trial.arm.label for done in outcome.finished) == ["fine", "last"]
+
+
+def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path, fake: TrialFunction):
+    def stop_after_three(event: Event) -> None:
+        ended.extend([event] if isinstance(event, Ended) else [])
+        if len(ended) == 3:
+            raise KeyboardInterrupt
+
+    ended: list[Event] = []
+    outcome = run_study(study("a", "b"), tmp_path / "out", 1, stop_after_three, fake)
+    assert outcome.interrupted
+    assert len(outcome.finished) == 3
+    assert multiprocessing.active_children() == []
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 6
+
+    rest = run_study(study("a", "b"), tmp_path / "out", 1, trial=fake)
+    assert (rest.reused, len(rest.finished), rest.interrupted) == (3, 4, False)
+    assert len(calls(tmp_path)) == 4
+
+
+def test_results_that_cannot_be_written_stop_the_run_before_anything_is_computed(tmp_path: Path, fake: TrialFunction):
+    write_text(tmp_path / "out", "a file where the folder should be")
+    with pytest.raises(OSError, match="out"):
+        run_study(study("a"), tmp_path / "out", 1, trial=fake)
+    assert calls(tmp_path) == []
+
+
+def test_the_cause_of_a_death_is_named():
+    assert "memory" in runner._cause(-9)
+    assert runner._cause(-11) == "signal 11"
+    assert runner._cause(3) == "exit code 3"

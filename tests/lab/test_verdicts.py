@@ -1,0 +1,152 @@
+import dataclasses
+
+import pytest
+
+from dropover.lab import statistics as st
+from dropover.lab import verdicts
+from dropover.lab.comparison import Audit, Column, Figure
+from dropover.lab.study import Arm, Study
+
+
+def figure(arm: str, values: list[float], reference: list[float] | None = None, tests: int = 1) -> Figure:
+    made = Figure(arm, "clean", None, tuple(values), sum(values) / len(values), st.spread(values))
+    if reference is None:
+        return made
+    p = st.sign_flip(values, reference)
+    return dataclasses.replace(
+        made,
+        difference=st.paired_difference(values, reference),
+        p_exact=p,
+        p_holm=min(1.0, p * tests),
+        p_student=st.student_t(values, reference),
+        tests=tests,
+    )
+
+
+NONE = [0.972, 0.974, 0.976]
+FLIP = [0.975, 0.979, 0.980]
+
+
+def test_three_seeds_give_an_interval_and_no_verdict():
+    assert verdicts.against_reference(figure("flipover", FLIP, NONE), "none") == (
+        "clean 97.8 %, +0.4 points over none (95 % interval +0.2 to +0.6; 3 seeds). "
+        "Exact paired test: p = 0.25, the smallest that 3 seeds can give: no verdict."
+    )
+
+
+def test_a_p_above_the_smallest_is_told_from_it():
+    text = verdicts.against_reference(figure("flipover", [0.97, 0.98, 0.976], NONE), "none")
+    assert "(3 seeds can't go below 0.25): no verdict." in text
+
+
+def test_one_seed_says_nothing_beyond_itself():
+    text = verdicts.against_reference(figure("flipover", [0.9], [0.8]), "none")
+    assert text == (
+        "clean 90.0 %, +10.0 points over none (one seed: no spread is known, so nothing can be said beyond that seed)."
+    )
+
+
+def test_the_reference_itself_is_only_told():
+    assert verdicts.against_reference(figure("none", NONE), "none") == "clean 97.4 %."
+
+
+@pytest.mark.parametrize(
+    ("tests", "end"),
+    [(1, "p = 0.031: a difference."), (5, "0.16 after Holm's correction for 5 arms: no difference shown")],
+)
+def test_six_seeds_can_show_a_difference_to_one_arm_and_not_to_five(tests: int, end: str):
+    reference = [0.90, 0.91, 0.92, 0.93, 0.94, 0.95]
+    better = [value + 0.01 + 0.001 * i for i, value in enumerate(reference)]
+    assert end in verdicts.against_reference(figure("flipover", better, reference, tests), "none")
+
+
+def test_a_difference_below_the_shown_digits_is_level():
+    text = verdicts.against_reference(figure("a", [0.9, 0.8, 0.7], [0.9, 0.8, 0.7]), "none")
+    assert text.startswith("clean 80.0 %, level with none (95 % interval 0.0 to 0.0; 3 seeds).")
+    under = verdicts.against_reference(figure("a", [0.8, 0.7, 0.6], [0.9, 0.8, 0.7]), "none")
+    assert under.startswith("clean 70.0 %, 10.0 points under none")
+
+
+@pytest.mark.parametrize(
+    ("n", "arms", "says"),
+    [
+        (1, 1, "One seed says nothing about chance"),
+        (3, 1, "can't go below p = 0.25: no difference can be significant, however large, with fewer than 6 seeds."),
+        (3, 5, "with fewer than 6 seeds (8 after Holm's correction for 5 arms)."),
+        (6, 5, "enough for one comparison, too few after Holm's correction for 5 arms, which takes 8 seeds."),
+        (8, 5, "With 8 seeds the exact paired test can go down to p = 0.0078, enough for 5 arms."),
+    ],
+)
+def test_what_the_exact_test_can_say_with_so_many_seeds(n: int, arms: int, says: str):
+    reference = [0.9 + 0.001 * seed for seed in range(n)]
+    others = [figure(f"arm {i}", [0.9 + 0.002 * seed for seed in range(n)], reference, arms) for i in range(arms)]
+    assert says in verdicts.about_the_test(others)[0]
+
+
+def test_nothing_to_compare_is_said():
+    assert verdicts.about_the_test([figure("none", NONE)]) == [
+        "There is no other arm to compare with the reference yet."
+    ]
+
+
+def column(*figures: Figure, best: str | None = None) -> Column:
+    return Column("clean", None, {one.arm: one for one in figures}, frozenset([best] if best else []))
+
+
+def test_the_headline_names_the_best_and_what_the_intervals_set_apart():
+    text = verdicts.headline(
+        column(
+            figure("none", NONE),
+            figure("flipover", FLIP, NONE),
+            figure("sap", [0.5, 0.51, 0.49], NONE),
+            best="flipover",
+        ),
+        "none",
+    )
+    assert text == (
+        "Clean accuracy: flipover has the most, 97.8 %, +0.4 points over none; the exact test doesn't show it. "
+        "By their 95 % intervals: flipover over none; sap under none."
+    )
+
+
+def test_headlines_of_ties_of_single_seeds_and_of_a_reference_ahead():
+    assert verdicts.headline(column(figure("none", NONE), figure("a", NONE, NONE)), "none").endswith(
+        "every arm has 97.4 %."
+    )
+    one = verdicts.headline(column(figure("none", [0.9]), figure("a", [0.8], [0.9]), best="none"), "none")
+    assert one == "Clean accuracy: none has the most, 90.0 %. One seed gives no interval."
+
+
+def audit(level: float, cross_entropy: float, margin: float, hidden: bool) -> Audit:
+    return Audit("fdd1d", level, cross_entropy, margin, hidden)
+
+
+def test_hidden_gradients_make_the_figure_an_upper_bound():
+    found = [audit(0.03, 0.76, 0.75, False), audit(0.25, 0.24, 0.0, True)]
+    worst = [Figure("fdd1d", "worst", 0.25, (0.0,), 0.0, None)]
+    assert verdicts.robustness("fdd1d", found, worst, ["fgsm", "pgd", "pgd-margin"]) == [
+        "The cross-entropy figure is an upper bound: a margin loss breaks 24.0 points more at ε = 0.25. "
+        "Gradients are partly hidden.",
+        "The cross-entropy figure survives the margin loss at ε = 0.03.",
+        "To believe: the worst over all attacks, image by image: 0.0 % at ε = 0.25. "
+        "Still an upper bound: only fgsm, pgd, pgd-margin were tried.",
+    ]
+    assert verdicts.audit_headline(found) == (
+        "Attacks: gradients are partly hidden, and cross-entropy figures too high, in fdd1d (ε = 0.25)."
+    )
+
+
+def test_an_arm_without_the_margin_loss_is_said_to_be_unchecked():
+    worst = [Figure("none", "worst", 0.1, (0.3,), 0.3, None)]
+    assert verdicts.robustness("none", [], worst, ["fgsm"])[0].startswith("Not checked with a margin loss")
+    assert verdicts.robustness("none", [], [], []) == []
+    assert verdicts.audit_headline([]) is None
+    assert verdicts.audit_headline([audit(0.1, 0.5, 0.5, False)]) == (
+        "Attacks: at no ε does a margin loss break clearly more than cross-entropy does; no sign of hidden gradients."
+    )
+
+
+def test_the_legend_says_what_the_dagger_is():
+    legend = verdicts.dagger_legend(Study(arms=[Arm(method="none")]))
+    assert "Student's t, unpaired" in legend
+    assert "not corrected" in legend
