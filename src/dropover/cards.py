@@ -48,7 +48,8 @@ class Method:
         name: its name.
         card: what it is.
         layer: the class of its layer.
-        kind: the positions it is meant for: "maps" after a convolution, "features" between linear layers.
+        kind: the positions it is meant for: "maps" after a convolution, "features" between linear layers; "weights" if
+            it wraps a layer and can't be placed between two.
         presets: settings of the layer that the name fixes.
         aliases: other names for it.
     """
@@ -56,13 +57,13 @@ class Method:
     name: str
     card: Card
     layer: Callable[..., nn.Module]
-    kind: Literal["maps", "features"]
+    kind: Literal["maps", "features", "weights"]
     presets: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, Any]:
         """The settings that a user can give, with their defaults (`inspect.Parameter.empty` where there is none)."""
-        taken = {*self.presets, "num_units"}
+        taken = {*self.presets, "num_units", "host"}
         parameters = inspect.signature(self.layer).parameters
         return {name: parameter.default for name, parameter in parameters.items() if name not in taken}
 
@@ -75,8 +76,13 @@ class Method:
 
         Raises:
             TypeError: a setting that the method doesn't have, or one of the wrong kind.
-            ValueError: a setting outside its range.
+            ValueError: a setting outside its range, or a method that can't be placed.
         """
+        if self.kind == "weights":
+            raise ValueError(
+                f"{self.name} acts on the weights of a layer and can't be placed between layers: wrap the layer, "
+                f"dropover.{getattr(self.layer, '__name__', self.layer)}(host)"
+            )
         known = self.settings()
         for name in settings:
             if name not in known:

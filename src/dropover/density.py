@@ -6,6 +6,8 @@ Ke et al. 2020, "Group-wise dynamic dropout based on latent semantic variations"
 import torch
 from torch import Tensor
 
+from dropover.axes import SQUARED, leading_axes, leading_axis
+
 _TINY = 1e-5  # a component that is this much shorter than the longest holds rounding, not variation
 
 
@@ -21,29 +23,57 @@ def principal_projections(maps: Tensor, components: int) -> Tensor:
         of the observations are 0.
     """
     maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-    centred = torch.nan_to_num(maps - maps.mean(dim=1, keepdim=True))
+    units, variables = maps.shape[1:]
+    if variables == 1 and components == 1:
+        # Features are binned as they are. Halved, so that the distance between two of them stays finite.
+        return torch.nan_to_num(maps) * 0.5
     # Only ratios matter to what follows, and squares of very large or small maps would leave the range of the dtype.
-    largest = centred.abs().amax(dim=(1, 2), keepdim=True)
-    centred = centred / torch.where(largest > 0, largest, 1)
-    units, variables = centred.shape[1:]
-    if variables == 1:
-        return torch.cat([centred, centred.new_zeros(len(maps), units, components - 1)], dim=2)
-    if variables <= units:
-        axes = _leading_axes(centred.mT @ centred, components)
-        projected = centred @ axes
-    else:
-        gram = centred @ centred.mT
-        projected = gram @ _leading_axes(gram, components)
+    largest = torch.maximum(maps.amax((1, 2), keepdim=True), -maps.amin((1, 2), keepdim=True))
+    scale = 1 / largest.clamp_min(torch.finfo(maps.dtype).tiny)
+    centred = torch.addcmul(maps.mean(dim=1, keepdim=True) * -scale, maps, scale)
+    count = min(components, units, variables)
+    # The smaller of the two products of the maps with themselves has the same leading eigenvalues.
+    project = _one_by_one if min(units, variables) <= SQUARED else _at_once
+    # Infinite and NaN maps have spoilt their own sample by now: it has no axes, and its units one cell.
+    projected = torch.nan_to_num(project(centred, count), 0, 0, 0)
     length = projected.abs().amax(dim=1, keepdim=True)
     projected = torch.where(length > _TINY * length.amax(dim=2, keepdim=True), projected, 0)
-    missing = components - projected.shape[2]
-    return torch.cat([projected, projected.new_zeros(len(maps), units, missing)], dim=2) if missing else projected
+    return projected if count == components else torch.nn.functional.pad(projected, (0, components - count))
 
 
-def _leading_axes(symmetric: Tensor, components: int) -> Tensor:
-    """(N, M, min(k, M)): eigenvectors of the largest eigenvalues of (N, M, M) symmetric matrices."""
-    axes: Tensor = torch.linalg.eigh(symmetric).eigenvectors
-    return axes[..., -components:]
+def _one_by_one(centred: Tensor, count: int) -> Tensor:
+    """Find an axis, take it out of the maps, find the next: no long axis leaves its rounding in a shorter one."""
+    rows = []  # products with a row, and reductions along one, are several times as fast as those with a column
+    wide = centred.shape[1] < centred.shape[2]
+    for index in range(count):
+        if wide:
+            along = leading_axis(centred @ centred.mT).mT
+            axis = along @ centred
+            row = along * torch.linalg.vector_norm(axis, dim=2, keepdim=True)
+        else:
+            axis = leading_axis(centred.mT @ centred).mT
+            along = row = axis @ centred.mT
+        rows.append(row)
+        if index + 1 < count:
+            centred = torch.addcmul(centred, along.mT, axis, value=-1)
+    return torch.cat(rows, dim=1).mT
+
+
+def _at_once(centred: Tensor, count: int) -> Tensor:
+    """Find all axes together, where each product of the maps is dear."""
+    if centred.shape[1] < centred.shape[2]:
+        gram = centred @ centred.mT
+        projected = gram @ leading_axes(gram, count)
+    else:
+        projected = centred @ leading_axes(centred.mT @ centred, count)
+    # Principal components are orthogonal: take out what rounding has let a long one leave in a shorter one.
+    columns = list(torch.split(projected, 1, dim=2))
+    for index in range(1, count):
+        for longer in columns[:index]:
+            share = (longer * columns[index]).sum(dim=1, keepdim=True)
+            square = (longer * longer).sum(dim=1, keepdim=True).clamp_min(torch.finfo(longer.dtype).tiny)
+            columns[index] = columns[index] - share / square * longer
+    return torch.cat(columns, dim=2)
 
 
 def relative_density(projected: Tensor, bins: int) -> Tensor:
@@ -66,6 +96,6 @@ def relative_density(projected: Tensor, bins: int) -> Tensor:
     cell = index[..., 0]
     for component in range(1, projected.shape[2]):
         cell = cell * bins + index[..., component]
-    count = torch.zeros(cell.shape[0], bins ** projected.shape[2], device=cell.device)
+    count = torch.zeros(cell.shape[0], bins ** projected.shape[2], dtype=torch.float32, device=cell.device)
     count = count.scatter_add(1, cell, torch.ones_like(cell, dtype=count.dtype))
     return count.gather(1, cell) / count.amax(dim=1, keepdim=True)

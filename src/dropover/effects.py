@@ -40,7 +40,7 @@ class Flip:
     amplitude: float = 1.0
 
     def __post_init__(self) -> None:
-        validation.number("amplitude", self.amplitude, 0)
+        validation.settle(self, amplitude=validation.number("amplitude", self.amplitude, 0))
 
     @property
     def mean(self) -> float:
@@ -64,7 +64,7 @@ class Noise:
     std: float = 0.5
 
     def __post_init__(self) -> None:
-        validation.number("std", self.std, 0)
+        validation.settle(self, std=validation.number("std", self.std, 0))
 
     @property
     def mean(self) -> float:

@@ -5,8 +5,8 @@ expands it. There is no other state: the same key always gives the same mask, wh
 backward pass can compute the mask again where it would otherwise have to keep it, and whatever restores PyTorch's
 generator (checkpointing, `fork_rng`) restores the mask.
 
-The hash is "lowbias32" (C. Wellons, 2018, https://nullprogram.com/blog/2018/07/31/) over a counter, with one half of
-the key entering before the first and the other after the second multiplication.
+The hash is "lowbias32" (C. Wellons, 2018, https://nullprogram.com/blog/2018/07/31/) over a counter, with both halves
+of the key entering before the first multiplication and the high one again after it.
 """
 
 import torch
@@ -14,15 +14,29 @@ from torch import Tensor
 
 LEVELS = 1 << 16  # a rate has a resolution of 1 / LEVELS
 _HALF = LEVELS // 2
-_COLUMNS = 1024
-_STEP = -1640531527  # 2^32 divided by the golden ratio, as a signed number: spreads the counter over the 32 bits
-_FIRST = 0x7FEB352D
-_SECOND = 0x846CA68B - (1 << 32)
+COLUMNS = 1024  # the counter is made as rows and columns of this length, which costs one addition a word
+STEP = -1640531527  # 2^32 divided by the golden ratio, as a signed number: spreads the counter over the 32 bits
+FIRST = 0x7FEB352D
+SECOND = 0x846CA68B - (1 << 32)
 
 
 def draw_key(device: torch.device, generator: torch.Generator | None = None) -> Tensor:
     """A fresh key: a 0-dimensional int64 tensor on `device`, from `generator` or the device's default one."""
     return torch.randint(-(1 << 63), (1 << 63) - 1, (), dtype=torch.int64, device=device, generator=generator)
+
+
+def wrapped(value: int) -> int:
+    """`value` modulo 2³², as the signed 32-bit number that torch takes."""
+    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def halves(key: Tensor) -> tuple[Tensor, Tensor]:
+    """The two 32-bit numbers that a key enters the hash as.
+
+    One multiplication is too few to separate keys that differ in their high half only, so it enters the low one too.
+    """
+    upper = key >> 32
+    return (key ^ upper).to(torch.int32), upper.to(torch.int32)
 
 
 def words(key: Tensor, count: int) -> Tensor:
@@ -31,13 +45,13 @@ def words(key: Tensor, count: int) -> Tensor:
     Word i depends on the key and on i alone. The shifts are masked because torch's shift of a signed number keeps
     its sign, and the hash is a bijection only under the unsigned one.
     """
-    low, high = key.to(torch.int32), (key >> 32).to(torch.int32)
-    rows = torch.arange(-(-count // _COLUMNS), dtype=torch.int32, device=key.device) * (_COLUMNS * _STEP % (1 << 31))
-    columns = torch.arange(min(_COLUMNS, count), dtype=torch.int32, device=key.device) * _STEP
+    low, high = halves(key)
+    rows = torch.arange(-(-count // COLUMNS), dtype=torch.int32, device=key.device) * wrapped(COLUMNS * STEP)
+    columns = torch.arange(min(COLUMNS, count), dtype=torch.int32, device=key.device) * STEP
     word = (rows + low).unsqueeze(1) + columns
     word.bitwise_xor_((word >> 16).bitwise_and_(0xFFFF))
-    word = torch.add(high, word, alpha=_FIRST)
-    word.bitwise_xor_((word >> 15).bitwise_and_(0x1FFFF)).mul_(_SECOND)
+    word = torch.add(high, word, alpha=FIRST)
+    word.bitwise_xor_((word >> 15).bitwise_and_(0x1FFFF)).mul_(SECOND)
     word.bitwise_xor_((word >> 16).bitwise_and_(0xFFFF))
     return word.view(-1)[:count]
 
@@ -62,6 +76,12 @@ def margins(key: Tensor, p: float | Tensor, shape: tuple[int, ...]) -> Tensor:
     if isinstance(p, Tensor):
         return lanes(key, shape) - (torch.round(p.to(torch.float32) * LEVELS) - (_HALF + 0.5))
     return lanes(key, shape).sub_(threshold(p))
+
+
+def seldom(key: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
+    """True with probability `p`, above 0, at a resolution of 2⁻³²: for rates that 16 bits are too coarse for."""
+    border = max(round(p * 2.0**32), 1) - (1 << 31) - 1
+    return (words(key, torch.Size(shape).numel()) <= border).view(shape)
 
 
 def uniforms(key: Tensor, shape: tuple[int, ...]) -> Tensor:

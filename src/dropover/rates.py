@@ -1,17 +1,20 @@
 """With what probability is each unit hit? One frozen rule per answer.
 
-A rule gets the input and its units and returns one number, or one per unit as (N, units of a sample), without
-gradient. `bounds` are the least and greatest rate that it can give.
+A rule gets the input and its units and returns one number (a float or a tensor without dimensions), or one per unit
+as (N, units of a sample), without gradient. `bounds` are the least and greatest rate that it can give.
 """
 
 import math
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
-from dropover import validation
+from dropover import schedules, validation
 from dropover.density import principal_projections, relative_density
+from dropover.jump_rate import JumpRate
+from dropover.schedules import Rate
 from dropover.units import Units
 
 DEFAULT_BINS = {1: 25, 2: 5, 3: 3}  # Ke et al. 2020, Experimental Results
@@ -19,21 +22,30 @@ DEFAULT_BINS = {1: 25, 2: 5, 3: 3}  # Ke et al. 2020, Experimental Results
 
 @dataclass(frozen=True)
 class ConstantRate:
-    """The same rate `p` for every unit."""
+    """The same rate `p` for every unit: a number, or a schedule, which a layer turns into one as training goes on."""
 
-    p: float
+    p: Rate
 
     def __post_init__(self) -> None:
-        validation.number("p", self.p, 0, 1)
+        validation.settle(self, p=schedules.check("p", self.p))
 
     @property
     def bounds(self) -> tuple[float, float]:
         """The least and greatest rate."""
-        return (self.p, self.p)
+        return schedules.bounds(self.p)
+
+    def at(self, progress: float) -> float:
+        """The rate at a progress of training in [0, 1]."""
+        return schedules.rate_at(self.p, progress)
 
     def __call__(self, x: Tensor, units: Units, channel_dim: int) -> float:
-        """The rate."""
-        return float(self.p)
+        """The rate; `TypeError` for a schedule."""
+        if callable(self.p):
+            raise TypeError(
+                f"p must be a number here, got {self.p!r}: a function knows no progress of training; a layer follows "
+                "schedules, or pass the schedule's value"
+            )
+        return self.p
 
 
 @dataclass(frozen=True)
@@ -48,10 +60,12 @@ class MagnitudeRates:
     quantile: float | None = None
 
     def __post_init__(self) -> None:
-        validation.number("p_high", self.p_high, 0, 1)
-        validation.number("p_low", self.p_low, 0, 1)
-        if self.quantile is not None:
-            validation.number("quantile", self.quantile, 0, 1)
+        validation.settle(
+            self,
+            p_high=validation.number("p_high", self.p_high, 0, 1),
+            p_low=validation.number("p_low", self.p_low, 0, 1),
+            quantile=None if self.quantile is None else validation.number("quantile", self.quantile, 0, 1),
+        )
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -62,10 +76,7 @@ class MagnitudeRates:
     def __call__(self, x: Tensor, units: Units, channel_dim: int) -> Tensor:
         """(N, units of a sample): each unit's rate."""
         size = magnitudes(x, units, channel_dim)
-        if self.quantile is None:
-            border = size.mean(dim=1, keepdim=True)
-        else:
-            border = torch.quantile(size, self.quantile, dim=1, keepdim=True)
+        border = size.mean(dim=1, keepdim=True) if self.quantile is None else _quantile(size, self.quantile)
         return torch.where(size > border, self.p_high, self.p_low)
 
 
@@ -87,10 +98,13 @@ class DensityRates:
 
     def __post_init__(self) -> None:
         validation.choice("components", self.components, DEFAULT_BINS)
-        if self.bins is not None:
-            validation.whole("bins", self.bins, 1)
-        validation.number("slope", self.slope)
-        validation.number("intercept", self.intercept)
+        validation.settle(
+            self,
+            components=validation.whole("components", self.components, 1),
+            bins=None if self.bins is None else validation.whole("bins", self.bins, 1),
+            slope=validation.number("slope", self.slope),
+            intercept=validation.number("intercept", self.intercept),
+        )
         low, high = self.bounds
         if low < 0 or high > 1:
             raise ValueError(
@@ -130,7 +144,7 @@ class SampledRates:
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
-        validation.number("fraction", self.fraction, 0)
+        validation.settle(self, fraction=validation.number("fraction", self.fraction, 0))
         if self.fraction == 0:
             raise ValueError("fraction must be above 0, got 0: nothing would be drawn and everything pruned")
 
@@ -141,7 +155,7 @@ class SampledRates:
 
     def draws(self, units: int) -> int:
         """How many draws a sample of that many units gets: r."""
-        return math.ceil(self.fraction * units)
+        return share(self.fraction, units)
 
     @torch.no_grad()
     def weights(self, x: Tensor, units: Units, channel_dim: int) -> Tensor:
@@ -155,7 +169,38 @@ class SampledRates:
         """(N, units of a sample): each unit's chance to be missed by every draw."""
         weights = self.weights(x, units, channel_dim)
         missed = torch.exp(torch.log1p(-weights) * self.draws(weights.shape[1]))
-        return torch.where(weights.sum(dim=1, keepdim=True) > 0, missed, 0).to(torch.float32)
+        # In float64: what survives seldom has a rate so close to 1 that float32 would lose the difference.
+        return torch.where(weights.sum(dim=1, keepdim=True) > 0, missed, 0)
+
+
+@dataclass(frozen=True)
+class MaximumRates:
+    """The chance that 1 - |x| / max |x| is below a number drawn from U(0, `p`) (dos Santos et al. 2021).
+
+    That is 1 - (1 - |x| / max |x|) / p, and 0 where this is negative; |x| is a unit's mean magnitude, and the maximum
+    is over its sample's units. A sample's largest unit has the rate 1. All rates are 0 if p is 0 or the sample is.
+    """
+
+    p: float
+
+    def __post_init__(self) -> None:
+        validation.settle(self, p=validation.number("p", self.p, 0, 1))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and greatest rate."""
+        return (0.0, 1.0 if self.p > 0 else 0.0)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, units: Units, channel_dim: int) -> Tensor:
+        """(N, units of a sample): each unit's rate."""
+        size = torch.nan_to_num(magnitudes(x, units, channel_dim))
+        largest = size.amax(dim=1, keepdim=True)
+        if self.p == 0:
+            return torch.zeros_like(size)
+        short_by = 1 - size / torch.where(largest > 0, largest, 1)
+        rate = (1 - short_by / max(self.p, 1e-30)).clamp(0, 1)  # float32 has no 1 / 1e-300
+        return torch.where(largest > 0, rate, 0)
 
 
 class StrengthRates(nn.Module):
@@ -187,7 +232,7 @@ class StrengthRates(nn.Module):
         """(N, num_units): the rate of each unit, the same in every sample."""
         t = self.strength
         if self.mode == "top":
-            strongest = torch.topk(t, math.ceil(self.p * self.num_units)).indices
+            strongest = torch.topk(t, share(self.p, self.num_units)).indices
             rate = torch.zeros_like(t).index_fill(0, strongest, 1.0)
         else:
             rate = torch.where(t >= (t.min() + t.max()) / 2, self.p, 0.0)
@@ -213,7 +258,12 @@ def fixed_strength(strength: Tensor, p: float, mode: str) -> StrengthRates:
     return rule
 
 
-Rates = ConstantRate | MagnitudeRates | DensityRates | SampledRates | StrengthRates
+Rates = ConstantRate | MagnitudeRates | MaximumRates | DensityRates | SampledRates | StrengthRates | JumpRate
+
+
+def share(fraction: float, units: int) -> int:
+    """ceil(fraction · units), where the product's rounding doesn't count: 7 of 0.07 · 100, not 8."""
+    return math.ceil(fraction * units * (1 - 1e-12))
 
 
 def magnitudes(x: Tensor, units: Units, channel_dim: int) -> Tensor:
@@ -222,14 +272,28 @@ def magnitudes(x: Tensor, units: Units, channel_dim: int) -> Tensor:
     return observed.to(torch.promote_types(x.dtype, torch.float32)).mean(dim=2)
 
 
-def constant(name: str, p: float) -> ConstantRate:
+def _quantile(values: Tensor, quantile: float) -> Tensor:
+    """(N, 1) of (N, U), as `torch.quantile`, which neither `vmap` nor very large inputs go through."""
+    position = quantile * (values.shape[1] - 1)
+    below, above = (
+        torch.kthvalue(values, rank + 1, dim=1, keepdim=True).values
+        for rank in (math.floor(position), math.ceil(position))
+    )
+    return torch.lerp(below, above, position % 1)
+
+
+def constant(name: str, p: Rate) -> ConstantRate:
     """A constant rate given as the argument called `name`, which an error then names."""
-    validation.number(name, p, 0, 1)
-    return ConstantRate(p)
+    return ConstantRate(schedules.check(name, p))
 
 
-def as_rates(rates: Rates | float) -> Rates:
-    """The rule that a user's number means: a constant rate."""
+def is_scheduled(rule: Rates | None) -> TypeGuard[ConstantRate]:
+    """Whether a rule's rate follows a schedule."""
+    return isinstance(rule, ConstantRate) and callable(rule.p)
+
+
+def as_rates(rates: Rates | Rate) -> Rates:
+    """The rule that a user's number or schedule means: a constant rate."""
     if isinstance(rates, Rates):
         return rates
     return constant("rates", rates)

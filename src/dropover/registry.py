@@ -41,10 +41,11 @@ class Registry(Generic[EntryT]):
 
     def add(self, entry: EntryT) -> EntryT:
         """Register `entry` under its name and aliases. A name that is taken raises `ValueError`."""
-        for name in (entry.name, *entry.aliases):
-            if name in self._names:
+        names = (entry.name, *entry.aliases)
+        for index, name in enumerate(names):
+            if name in self._names or name in names[:index]:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
-            self._names[name] = entry
+        self._names.update(dict.fromkeys(names, entry))
         self._entries[entry.name] = entry
         return entry
 
@@ -73,7 +74,7 @@ class Registry(Generic[EntryT]):
     def _discover(self) -> None:
         if self._discovered:
             return
-        self._discovered = True
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self._package}.{module.name}")
+        self._discovered = True

@@ -5,12 +5,15 @@ import inspect
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dropover import masks, rescaling, validation
-from dropover.draws import Bernoulli, Draw
+from dropover.draws import Bernoulli, Draw, as_draw
 from dropover.effects import Effect, as_effect
-from dropover.rates import Rates, StrengthRates, as_rates
+from dropover.following import Follower
+from dropover.jump_rate import JumpRate
+from dropover.rates import ConstantRate, Rates, StrengthRates, as_rates, is_scheduled
+from dropover.schedules import Rate
 from dropover.units import Units, as_units
 
 
@@ -33,7 +36,7 @@ def regularize(
         rates: with what probability: a number in [0, 1] or a rule.
         effect: what happens to a hit unit: `Zero()`, `Flip(amplitude)`, `Noise(std)` or the name.
         draw: how rates become hits; each unit independently by default.
-        rescale: "none", "mean" or "layer"; by default "mean" for zeroing and "none" otherwise.
+        rescale: "none", "mean", "layer" or "balanced"; by default "mean" for zeroing and "none" otherwise.
         channel_dim: the dimension of the channels.
         generator: where the random key comes from; by default torch's generator of the input's device.
 
@@ -66,13 +69,14 @@ def _regularize(
     rescale: str,
     channel_dim: int,
     generator: torch.Generator | None = None,
+    p: float | Tensor | None = None,
 ) -> Tensor:
-    if x.numel() == 0:
+    constant = rates.p if p is None and isinstance(rates, ConstantRate) else p
+    if x.numel() == 0 or (isinstance(constant, float) and constant == 0):
         return x
-    p = rates(x, units, channel_dim)
-    if isinstance(p, float) and p == 0:
-        return x
-    key = None if torch.compiler.is_compiling() else masks.draw_key(x.device, generator)
+    key = None if torch.compiler.is_compiling() and generator is None else masks.draw_key(x.device, generator)
+    if p is None:
+        p = rates.of_call(x, key) if isinstance(rates, JumpRate) else rates(x, units, channel_dim)
     hits = draw(rates, p, x, units, channel_dim, key)
     return effect(x, hits, rescaling.scale(rescale, p, effect, x, units, channel_dim))
 
@@ -84,25 +88,38 @@ class Setting:
         self._part = part
         self._name = name
 
-    def __get__(self, layer: "Regularizer", owner: type) -> Any:
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = name
+
+    def __get__(self, layer: "Regularizer | None", owner: type) -> Any:
+        if layer is None:
+            return self
         return getattr(getattr(layer, self._part), self._name)
 
     def __set__(self, layer: "Regularizer", value: Any) -> None:
-        setattr(layer, self._part, dataclasses.replace(getattr(layer, self._part), **{self._name: value}))
-        layer.check_rescaling()
+        old = getattr(layer, self._part)
+        try:
+            setattr(layer, self._part, dataclasses.replace(old, **{self._name: value}))
+            layer.check_rescaling()
+            layer.follow(layer.progress)
+        except (TypeError, ValueError) as error:
+            setattr(layer, self._part, old)
+            raise type(error)(f"{type(layer).__name__}.{self._attribute}: {error}") from None
 
 
-class Regularizer(nn.Module):
+class Regularizer(Follower):
     """A regularizer from its three parts, for use as a layer.
 
     Args:
         units: what is hit as one: "element", "channel", "position", "sample", or one of dropover's units.
-        rates: with what probability in training: a number in [0, 1], a rule, or None for never.
+        rates: with what probability in training: a number in [0, 1], a schedule of numbers that `dropover.advance`
+            moves along, a rule, or None for never.
         effect: what happens to a hit unit: "zero", "flip", "noise", or one of dropover's effects.
         eval_rates: the same at inference; None, the default, leaves the input as it is.
         draw: how rates become hits; each unit independently by default.
-        rescale: "none" (as both papers), "mean" (each unit keeps its expectation) or "layer" (divided by the
-            sample's average expectation); by default "mean" for zeroing and "none" otherwise.
+        rescale: "none" (as both papers), "mean" (each unit keeps its expectation), "layer" (divided by the sample's
+            average expectation) or "balanced" (between keeping a unit's mean and keeping its second moment); by
+            default "mean" for zeroing and "none" otherwise.
         channel_dim: the dimension of the channels, 1 by default.
 
     Raises:
@@ -116,10 +133,10 @@ class Regularizer(nn.Module):
     def __init__(
         self,
         units: Units | str,
-        rates: Rates | float | None,
+        rates: Rates | Rate | None,
         effect: Effect | str,
         *,
-        eval_rates: Rates | float | None = None,
+        eval_rates: Rates | Rate | None = None,
         draw: Draw | None = None,
         rescale: str | None = None,
         channel_dim: int = 1,
@@ -131,10 +148,11 @@ class Regularizer(nn.Module):
         self.eval_rule = None if eval_rates is None else as_rates(eval_rates)
         if self.rule is None and self.eval_rule is None:
             raise ValueError("rates and eval_rates can't both be None: the layer would never act")
-        self.draw = Bernoulli() if draw is None else draw
+        self.draw = as_draw(draw, self.rule, self.eval_rule)
         self.rescale = self.effect.rescale if rescale is None else rescale
         self.channel_dim = validation.whole("channel_dim", channel_dim, -64)
         self.check_rescaling()
+        self.follow(0.0)
 
     def check_rescaling(self) -> None:
         """Raise `ValueError` if the rescaling would divide a surviving value by 0."""
@@ -157,9 +175,10 @@ class Regularizer(nn.Module):
         grid = self.units.grid(x, self.channel_dim)
         if x.numel() == 0:
             return torch.zeros(grid, device=x.device)
-        p = rule(x, self.units, self.channel_dim)
+        p = rule.at(self.progress) if is_scheduled(rule) else rule(x, self.units, self.channel_dim)
         if isinstance(p, Tensor):
-            return p.to(torch.float32).reshape(grid)
+            p = p.to(torch.float32)
+            return p.reshape(grid) if p.ndim > 0 else p.expand(grid).clone()
         return torch.full(grid, p, dtype=torch.float32, device=x.device)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,7 +189,8 @@ class Regularizer(nn.Module):
             x = self.rule.modulate(x, self.units, self.channel_dim)
         if rule is None:
             return x
-        return _regularize(x, self.units, rule, self.effect, self.draw, self.rescale, self.channel_dim)
+        p = self.present_rate(rule, x.device) if is_scheduled(rule) else None
+        return _regularize(x, self.units, rule, self.effect, self.draw, self.rescale, self.channel_dim, p=p)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments that make this layer again."""

@@ -2,8 +2,12 @@
 
 "none": nothing, as both papers. "mean": each unit is divided by its factor's expectation, so that its mean stays what
 it is at inference, as `torch.nn.Dropout`. "layer": all of a sample's units are divided by the average expectation,
-so that the layer's mean stays while a unit's own does not.
+so that the layer's mean stays while a unit's own does not. "balanced": each unit is divided by its factor's
+expectation to the power 3/4, between what keeps its mean (1) and what keeps its second moment (1/2), which a batch
+normalisation behind it estimates (Wang, Zhou & Bilmes 2019).
 """
+
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,7 +17,9 @@ from dropover.effects import Effect
 from dropover.rates import Rates
 from dropover.units import Units
 
-RESCALINGS = ("none", "mean", "layer")
+Number = TypeVar("Number", float, Tensor)
+
+RESCALINGS = ("none", "mean", "layer", "balanced")
 
 
 def check(rescale: str, rates: Rates, effect: Effect) -> None:
@@ -36,7 +42,13 @@ def scale(rescale: str, p: float | Tensor, effect: Effect, x: Tensor, units: Uni
         return 1.0
     expectation = 1 - p * (1 - effect.mean)
     if not isinstance(expectation, Tensor):
-        return 1 / expectation if expectation != 0 else 1.0
-    if rescale == "layer":
+        return _inverse(expectation, rescale) if expectation != 0 else 1.0
+    if rescale == "layer" and expectation.ndim > 0:
         expectation = expectation.mean(dim=1, keepdim=True).expand_as(expectation)
-    return units.spread(torch.where(expectation != 0, 1 / expectation, 1), x, channel_dim)
+    factor = torch.where(expectation != 0, _inverse(expectation, rescale), 1)
+    return units.spread(factor, x, channel_dim) if factor.ndim > 0 else factor.reshape([1] * x.ndim)
+
+
+def _inverse(expectation: Number, rescale: str) -> Number:
+    # A flip's expectation may be negative: its sign stays with the first factor.
+    return 1 / expectation * (abs(expectation) ** 0.25 if rescale == "balanced" else 1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from dropover import masks
+from dropover import elementwise, masks
 from dropover.draws import Hits
 
 _threshold = torch.ops.aten.threshold_backward.default
@@ -28,11 +28,16 @@ def select(x: Tensor, hits: Hits, slope: float, scale: float | Tensor) -> Tensor
         slope: the factor of a hit unit.
         scale: a number, or a tensor to be broadcast over `x`, that no gradient flows to.
     """
+    order, margins = _memory_order(x), hits.margins
+    if order is not None and margins is not None:
+        # The kernels lay their result out as the margins are.
+        margins = _permute_back(margins.permute(order).contiguous(), order)
     if hits.key is None:
-        assert hits.margins is not None
+        assert margins is not None
         hit = torch.zeros_like(x) if slope == 0 else x * slope
-        return torch.where(hits.margins < 0, hit, x) * (scale.to(x.dtype) if isinstance(scale, Tensor) else scale)
-    result: Tensor = _Select.apply(x, hits.key, hits.margins, hits.p, _memory_order(x), slope, scale)
+        y = torch.where(margins < 0, hit, x)
+        return _scaled(y, scale) if isinstance(scale, Tensor) else y * scale
+    result: Tensor = _Select.apply(x, hits.key, margins, hits.p, order, slope, scale)
     return result
 
 
@@ -53,14 +58,27 @@ def element_margins(
     """
     if order is None:
         return masks.margins(key, p, tuple(shape)).to(dtype)
-    inverse = sorted(range(len(order)), key=order.__getitem__)
-    return masks.margins(key, p, tuple(shape[dim] for dim in order)).to(dtype).permute(inverse)
+    return _permute_back(masks.margins(key, p, tuple(shape[dim] for dim in order)).to(dtype), order)
+
+
+def laid_out_like(y: Tensor, x: Tensor) -> Tensor:
+    """`y`, in the memory layout of `x`."""
+    # Not by writing into a tensor like x: vmap refuses that where x is shared by all samples.
+    order = _memory_order(x)
+    return y.contiguous() if order is None else _permute_back(y.permute(order).contiguous(), order)
+
+
+def _permute_back(x: Tensor, order: tuple[int, ...]) -> Tensor:
+    return x.permute(sorted(range(len(order)), key=order.__getitem__))
+
+
+def _scaled(x: Tensor, scale: Tensor) -> Tensor:
+    # In float32 at least: a scale may be beyond float16, and 0 · inf is NaN.
+    return (x * scale.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
 
 
 class _Select(torch.autograd.Function):
     """`select` with its own derivatives. It is linear in x: the backward pass is the same step on the gradient."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(
@@ -72,11 +90,17 @@ class _Select(torch.autograd.Function):
         slope: float,
         scale: float | Tensor,
     ) -> Tensor:
+        if margins is None and elementwise.applies(x, scale):
+            assert isinstance(scale, float)
+            if order is None:
+                return elementwise.select(x.contiguous(), key, p, slope, scale)
+            return _permute_back(elementwise.select(x.permute(order).contiguous(), key, p, slope, scale), order)
         # A margin's sign survives rounding to the input's dtype: none is smaller than 1/2.
         margin = element_margins(key, p, x.shape, order, x.dtype) if margins is None else margins.to(x.dtype)
         y: Tensor = _threshold(x, margin, 0.0) if slope == 0 else _leaky(x, margin, slope, False)
         if isinstance(scale, Tensor):
-            return y * scale.to(y.dtype)
+            in_place = y.dtype == scale.dtype and scale.numel() <= y.numel()
+            return y.mul_(scale) if in_place else _scaled(y, scale)
         return y if scale == 1 else y.mul_(scale)
 
     @staticmethod
@@ -90,6 +114,29 @@ class _Select(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         return _again(ctx, gradients[0]), None, None, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
+        x, key, margins, p, order, slope, scale = inputs
+        if in_dims[0] is not None:
+            x = x.movedim(in_dims[0], 0)
+        sample = x.shape[0 if in_dims[0] is None else 1 :]
+
+        def over_samples(value: Tensor, dim: int | None) -> Tensor:
+            """One dimension for the samples, then as many as `x` has."""
+            value = value.unsqueeze(0) if dim is None else value.movedim(dim, 0)
+            return value.reshape(value.shape[0], *[1] * (len(sample) + 1 - value.ndim), *value.shape[1:])
+
+        if margins is not None:
+            margins = over_samples(margins, in_dims[2])
+        elif in_dims[1] is None:
+            margins = element_margins(key, p, sample, order, x.dtype).unsqueeze(0)
+        else:
+            margins = torch.vmap(lambda one: element_margins(one, p, sample, order, x.dtype), in_dims[1])(key)
+        if isinstance(scale, Tensor):
+            scale = over_samples(scale, in_dims[6])
+        x = over_samples(x, None if in_dims[0] is None else 0)
+        return _Select.apply(x, key, margins, p, None, slope, scale), 0
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:

@@ -113,6 +113,12 @@ def as_units(units: Units | str) -> Units:
     return units
 
 
+def map_dims(x: Tensor, channel_dim: int, who: str) -> list[int]:
+    """The dimensions that a map spans; `ValueError`, in the name of `who`, for an input without maps."""
+    _channel(x, channel_dim, 3, f"{who} take maps (N, C, L), (N, C, H, W) or (N, C, D, H, W)")
+    return [dim for dim in range(1, x.ndim) if dim != channel_dim % x.ndim]
+
+
 def _channel(x: Tensor, channel_dim: int, least: int, takes: str) -> None:
     shape = tuple(x.shape)
     if x.ndim < least:

@@ -26,6 +26,12 @@ def whole(name: str, value: object, low: int) -> int:
     return int(value)
 
 
+def settle(record: object, **values: object) -> None:
+    """Set checked values on a frozen record under construction: plain numbers, which its repr can show."""
+    for name, value in values.items():
+        object.__setattr__(record, name, value)
+
+
 def choice(name: str, value: object, allowed: Iterable[object]) -> None:
     """`value` must be one of `allowed`."""
     options = list(allowed)

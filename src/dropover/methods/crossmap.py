@@ -8,6 +8,7 @@ from dropover.effects import Zero
 from dropover.methods import METHODS
 from dropover.rates import ConstantRate, constant
 from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.schedules import Rate
 from dropover.units import Position
 
 CARD = Card(
@@ -58,10 +59,11 @@ def crossmap_dropout(
 
     Source: Poernomo & Kang 2018.
     """
+    rates = ConstantRate(p)
     return regularize(
         x,
         Position(),
-        ConstantRate(p) if training else 0.0,
+        rates if training else 0.0,
         Zero(),
         rescale=rescale,
         channel_dim=channel_dim,
@@ -73,7 +75,7 @@ class CrossmapDropout(Regularizer):
     """Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.
 
     Args:
-        p: rate in training, in [0, 1].
+        p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
         eval_p: rate at inference.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
         channel_dim: the dimension of the channels.
@@ -86,7 +88,7 @@ class CrossmapDropout(Regularizer):
     p = Setting("rule", "p")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, p: float = 0.5, eval_p: float = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
         super().__init__(
             Position(),
             ConstantRate(p),

@@ -8,6 +8,7 @@ from dropover.effects import Zero
 from dropover.methods import METHODS
 from dropover.rates import ConstantRate, constant
 from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.schedules import Rate
 from dropover.units import Element
 
 CARD = Card(
@@ -77,7 +78,7 @@ class Dropout(Regularizer):
     """Zeroes each element with probability `p`; equal to `torch.nn.Dropout` in distribution.
 
     Args:
-        p: rate in training, in [0, 1].
+        p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
         eval_p: rate at inference.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
 
@@ -87,7 +88,7 @@ class Dropout(Regularizer):
     p = Setting("rule", "p")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, p: float = 0.5, eval_p: float = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
         super().__init__(
             Element(),
             ConstantRate(p),

@@ -8,6 +8,7 @@ from dropover.effects import Flip
 from dropover.methods import METHODS
 from dropover.rates import ConstantRate, constant
 from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.schedules import Rate
 from dropover.units import Element
 
 CARD = Card(
@@ -71,7 +72,7 @@ class Flipover(Regularizer):
     """Multiplies each element by -`amplitude` with probability `p`.
 
     Args:
-        p: rate in training, in [0, 1].
+        p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
         amplitude: at least 0; 0 is dropout without rescaling.
         eval_p: rate at inference.
         rescale: "none" (as the article), "mean" or "layer"; see `Regularizer`.
@@ -87,9 +88,9 @@ class Flipover(Regularizer):
 
     def __init__(
         self,
-        p: float = 0.3,
+        p: Rate = 0.3,
         amplitude: float = 1.0,
-        eval_p: float = 0.0,
+        eval_p: Rate = 0.0,
         *,
         rescale: str = "none",
         channel_dim: int = 1,

@@ -8,6 +8,7 @@ from dropover.effects import Noise
 from dropover.methods import METHODS
 from dropover.rates import constant
 from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.schedules import Rate
 from dropover.units import Element
 
 CARD = Card(
@@ -59,7 +60,7 @@ class GaussianDropout(Regularizer):
 
     Args:
         std: standard deviation of the factor, at least 0.
-        eval_p: share of the elements that get noise at inference.
+        eval_p: share of the elements that get noise at inference, or a schedule that `dropover.advance` moves along.
         rescale: "none", "mean" and "layer" are the same here: the factor's expectation is 1.
 
     Shape: any; the output is like the input.
@@ -70,7 +71,7 @@ class GaussianDropout(Regularizer):
     std = Setting("effect", "std")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, std: float = 0.5, eval_p: float = 0.0, *, rescale: str = "none", channel_dim: int = 1) -> None:
+    def __init__(self, std: float = 0.5, eval_p: Rate = 0.0, *, rescale: str = "none", channel_dim: int = 1) -> None:
         super().__init__(
             Element(),
             1.0,

@@ -7,7 +7,7 @@ from dropover.cards import Card, Method, Source
 from dropover.effects import Zero
 from dropover.methods import METHODS
 from dropover.rates import ConstantRate, StrengthRates, fixed_strength
-from dropover.regularizer import Regularizer, regularize
+from dropover.regularizer import Regularizer, check_input, regularize
 from dropover.units import Channel
 
 CARD = Card(
@@ -66,6 +66,9 @@ def guided_dropout(
     Source: Keshari, Singh & Vatsa 2019.
     """
     units = Channel()
+    check_input(x, units, channel_dim)
+    if strength.shape != (x.shape[channel_dim],):
+        raise ValueError(f"strength must have the shape ({x.shape[channel_dim]},), got {tuple(strength.shape)}")
     rates = fixed_strength(strength, p, mode)
     x = rates.modulate(x, units, channel_dim)
     return regularize(

@@ -8,6 +8,7 @@ from dropover.effects import Zero
 from dropover.methods import METHODS
 from dropover.rates import ConstantRate, constant
 from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.schedules import Rate
 from dropover.units import Channel
 
 CARD = Card(
@@ -54,10 +55,11 @@ def spatial_dropout(
 
     Source: Tompson et al. 2015, section 3.2.
     """
+    rates = ConstantRate(p)
     return regularize(
         x,
         Channel(),
-        ConstantRate(p) if training else 0.0,
+        rates if training else 0.0,
         Zero(),
         rescale=rescale,
         channel_dim=channel_dim,
@@ -69,7 +71,7 @@ class SpatialDropout(Regularizer):
     """Zeroes whole feature maps, since neighbouring pixels of one map carry the same information.
 
     Args:
-        p: rate in training, in [0, 1].
+        p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
         eval_p: rate at inference.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
         channel_dim: the dimension of the channels.
@@ -82,7 +84,7 @@ class SpatialDropout(Regularizer):
     p = Setting("rule", "p")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, p: float = 0.5, eval_p: float = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
         super().__init__(
             Channel(),
             ConstantRate(p),

@@ -1,0 +1,141 @@
+"""A layer that acts at one side of a host module, without becoming part of the model's state.
+
+It is called as a forward hook. The hook is an object rather than a function, so that a model carries it through
+`copy.deepcopy`, `pickle` and `torch.save`; the layer is no submodule of the host, so that no state_dict key appears.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+from torch.utils.hooks import RemovableHandle
+
+
+class Inserted:
+    """A layer at one side of a host; the two sides are the two subclasses.
+
+    Attributes:
+        layer: what is applied.
+        position: the host's name, for errors.
+        follows_host: whether each call first gives the layer the host's training flag.
+    """
+
+    side: str
+    # Kept with the hook, so that unpickling it tells torch which hook numbers are taken.
+    _handle: RemovableHandle | None = None
+
+    def __init__(self, layer: nn.Module, position: str) -> None:
+        self.layer = layer
+        self.position = position
+        self.follows_host = True
+
+    def attach(self, host: nn.Module) -> None:
+        """Begin to act at `host`."""
+        raise NotImplementedError
+
+    def detach(self) -> None:
+        """Stop acting."""
+        if self._handle is not None:
+            self._handle.remove()
+
+    def apply(self, host: nn.Module, x: Tensor) -> Tensor:
+        """The layer on `x`, in the host's mode and on the device of `x`."""
+        layer = self.layer
+        if self.follows_host and layer.training != host.training:
+            layer.train(host.training)
+        for tensor in (*layer.parameters(), *layer.buffers()):
+            if tensor.device != x.device:
+                layer.to(x.device)  # in place: an optimizer keeps its parameters
+                break
+        if torch.compiler.is_compiling():
+            return layer(x)  # type: ignore[no-any-return]
+        try:
+            return layer(x)  # type: ignore[no-any-return]
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{type(layer).__name__} {self.side} {self.where}: {error}") from error
+
+    @property
+    def where(self) -> str:
+        """The host's name as an error writes it."""
+        return shown(self.position)
+
+
+class InsertedBefore(Inserted):
+    """A layer on the first positional argument of its host, or on its only tensor if all are given by keyword."""
+
+    side = "before"
+
+    def attach(self, host: nn.Module) -> None:
+        """Begin to act at `host`."""
+        self._handle = host.register_forward_pre_hook(self, with_kwargs=True)
+
+    def __call__(
+        self, host: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The host's arguments, the one that counts regularized."""
+        if args:
+            if not isinstance(args[0], Tensor):
+                raise TypeError(
+                    f"before {self.where}: the first argument of {type(host).__name__} must be a tensor, "
+                    f"got {type(args[0]).__name__}"
+                )
+            return (self.apply(host, args[0]), *args[1:]), kwargs
+        tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+        if len(tensors) != 1:
+            given = ", ".join(tensors) or "none"
+            raise TypeError(
+                f"before {self.where}: {type(host).__name__} was called with keywords only, where exactly one must "
+                f"be a tensor to know which one to regularize; got {given}"
+            )
+        return args, {**kwargs, tensors[0]: self.apply(host, kwargs[tensors[0]])}
+
+
+class InsertedAfter(Inserted):
+    """A layer on the output of its host, or on the first element of it if the output is a tuple or list."""
+
+    side = "after"
+
+    def attach(self, host: nn.Module) -> None:
+        """Begin to act at `host`."""
+        self._handle = host.register_forward_hook(self)
+
+    def __call__(self, host: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        """The host's output, the part that counts regularized."""
+        if isinstance(output, Tensor):
+            return self.apply(host, output)
+        packed = isinstance(output, PackedSequence)
+        if isinstance(output, tuple | list) and not packed and output and isinstance(output[0], Tensor):
+            parts = (self.apply(host, output[0]), *output[1:])
+            if isinstance(output, tuple) and hasattr(output, "_make"):
+                return output._make(parts)
+            return list(parts) if isinstance(output, list) else parts
+        kind = type(output).__name__
+        if isinstance(output, tuple | list) and output and not packed:
+            kind += f" that begins with {type(output[0]).__name__}"
+        raise TypeError(
+            f"after {self.where}: the output of {type(host).__name__} must be a tensor, or a tuple or list that "
+            f"begins with one, got {kind}"
+        )
+
+
+SIDES: dict[str, type[Inserted]] = {"before": InsertedBefore, "after": InsertedAfter}
+
+
+def shown(position: str) -> str:
+    """A position's name as people read it: the root's name is empty."""
+    return repr(position) if position else "the root"
+
+
+def inserted_at(module: nn.Module) -> list[Inserted]:
+    """The insertions at both sides of one module."""
+    hooks: tuple[object, ...] = (*module._forward_pre_hooks.values(), *module._forward_hooks.values())
+    return [hook for hook in hooks if isinstance(hook, Inserted)]
+
+
+def inserted_in(model: nn.Module) -> Iterator[Inserted]:
+    """Every insertion in a model, each once."""
+    for module in model.modules():
+        yield from inserted_at(module)

@@ -1,0 +1,164 @@
+"""Layers before or after modules of an existing model."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from dropover.insertion import refusals
+from dropover.insertion.changes import Change, FusedOff, Hooked, undo_all
+from dropover.insertion.hooks import SIDES, shown
+from dropover.insertion.layers import may_act
+from dropover.insertion.matching import Positions, matched, names_of, suggestion
+from dropover.insertion.plan import Placement, Plan
+from dropover.insertion.rehearsal import rehearse
+from dropover.insertion.swapping import check_swaps, fitted, swap
+
+Key = str | type[nn.Module]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One layer wanted at one host."""
+
+    host: nn.Module
+    side: str
+    layer: nn.Module
+
+
+def insert(
+    model: nn.Module,
+    positions: Mapping[Key, nn.Module | tuple[str, nn.Module]] | Plan,
+    *,
+    example: Tensor | tuple[Any, ...] | None = None,
+) -> Plan:
+    """Put layers before or after modules of a model; its state_dict and its classes stay as they are.
+
+    Args:
+        model: any module that is not compiled or scripted yet; changed in place.
+        positions: from a name ("layer4.0"; the root is ""), a glob pattern ("blocks.*.mlp", matched segment by
+            segment) or a module type, to a layer or to ("before", layer) or ("after", layer); after is the default.
+            Each matching module gets a copy of the layer of its own, a shared module one. Or a plan, such as
+            `Plan.from_json` gives.
+        example: an input, or a tuple of positional arguments, to run the model on once, in evaluation mode and
+            without gradient. It finds positions that are never called or that don't fit the layer, which else show
+            up when the model runs, or not at all.
+
+    Returns:
+        The record of what was put where; `plan.remove()` undoes it.
+
+    Raises:
+        TypeError: a position or layer of the wrong kind.
+        ValueError: nothing matches, two keys mean the same side of a module, or a layer would have no effect.
+            The model is unchanged after any error.
+
+    Example:
+        >>> plan = insert(model, {"layer4.0": Flipover(0.3, 0.5), "avgpool": ("before", DensityDropout(2))})
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    known = names_of(model)
+    wishes = _of_plan(known, positions) if isinstance(positions, Plan) else _of_mapping(known, positions)
+    for wish in wishes:
+        refusals.check(known, wish.host)
+    swaps = {
+        wish.host: fitted(known, wish.host, copy.deepcopy(wish.layer)) for wish in wishes if wish.side == "instead"
+    }
+    check_swaps(known, swaps)
+    changes: list[Change] = []
+    try:
+        placements = _place(known, wishes, swaps, changes)
+        if example is not None:
+            hosts = [swaps.get(wish.host, wish.host) for wish in wishes]
+            rehearse(model, example, list(zip(hosts, placements, strict=True)))
+    except BaseException:
+        undo_all(changes)
+        raise
+    replaced = {known[host][0]: (host, new) for host, new in swaps.items()}
+    return Plan(tuple(placements), replaced=replaced, _changes=changes)
+
+
+def _place(
+    known: Positions, wishes: list[Wish], swaps: dict[nn.Module, nn.Module], changes: list[Change]
+) -> list[Placement]:
+    placements: list[Placement] = []
+    for wish in wishes:
+        names, host = known[wish.host], wish.host
+        if wish.side == "instead":
+            layer = swaps[host]
+            note = free_of_fusion(known, host, layer, changes)
+            changes.extend(swap(known, host, layer))
+        else:
+            layer = copy.deepcopy(wish.layer).train(host.training)
+            note = free_of_fusion(known, host, layer, changes)
+            hook = SIDES[wish.side](layer, names[0])
+            hook.attach(host)
+            changes.append(Hooked(hook))
+        placements.append(Placement(names, wish.side, type(wish.host).__name__, layer, note))
+    return placements
+
+
+def free_of_fusion(known: Positions, host: nn.Module, layer: nn.Module, changes: list[Change]) -> str:
+    """Turn fused attention off where it would bypass the layer; returns the note that says so."""
+    blocks = refusals.fused_blocks(known, host)
+    if not blocks:
+        return ""
+    if not may_act(layer):
+        return "its rate is 0: fused attention stays on, so the layer is not called; place it again with a rate"
+    for block in blocks:
+        setattr(block, "fused_attn", False)  # noqa: B010
+        changes.append(FusedOff(known[block][0], block, refusals.BYPASSED))
+    return "fused attention turned off, since it reads .p and calls no layer; results differ by rounding"
+
+
+def _of_mapping(known: Positions, positions: Mapping[Key, nn.Module | tuple[str, nn.Module]]) -> list[Wish]:
+    if not isinstance(positions, Mapping):
+        raise TypeError(f"positions must map names to layers, or be a Plan, got {type(positions).__name__}")
+    if not positions:
+        raise ValueError("positions is empty: name at least one position")
+    taken: dict[tuple[nn.Module, str], Key] = {}
+    wishes = {}
+    for key, value in positions.items():
+        side, layer = _side_and_layer(key, value)
+        for host in matched(known, key):
+            if (host, side) in taken:
+                raise ValueError(
+                    f"{_key(taken[host, side])} and {_key(key)} both put a layer {side} {shown(known[host][0])}"
+                )
+            taken[host, side] = key
+            wishes[host, side] = Wish(host, side, layer)
+    order = {host: index for index, host in enumerate(known)}
+    return sorted(wishes.values(), key=lambda wish: order[wish.host])
+
+
+def _of_plan(known: Positions, plan: Plan) -> list[Wish]:
+    if not plan.placements:
+        raise ValueError("the plan has no placements")
+    by_name = {name: module for module, names in known.items() for name in names}
+    wishes = []
+    for each in plan.placements:
+        for name in each.names:
+            if name not in by_name:
+                raise ValueError(f"the plan's position {name!r} is not in the model: {suggestion(name, by_name)}")
+        hosts = {by_name[name] for name in each.names}
+        if len(hosts) > 1:
+            raise ValueError(f"{', '.join(map(repr, each.names))} are one shared module in the plan, not in the model")
+        wishes.append(Wish(hosts.pop(), each.side, each.layer))
+    return wishes
+
+
+def _side_and_layer(key: Key, value: object) -> tuple[str, nn.Module]:
+    side, layer = value if isinstance(value, tuple) and len(value) == 2 else ("after", value)
+    if not isinstance(side, str) or side not in SIDES:
+        raise ValueError(f"{_key(key)}: the side must be 'before' or 'after', got {side!r}")
+    if isinstance(layer, type) and issubclass(layer, nn.Module):
+        raise TypeError(f"{_key(key)}: the layer must be made first, as {layer.__name__}(...), got the class itself")
+    if not isinstance(layer, nn.Module):
+        raise TypeError(f"{_key(key)}: must be a layer or a pair of a side and a layer, got {value!r}")
+    return side, layer
+
+
+def _key(key: Key) -> str:
+    return repr(key) if isinstance(key, str) else getattr(key, "__name__", repr(key))

@@ -1,0 +1,109 @@
+"""Layers as JSON and back. Classes come from a fixed table; nothing is ever evaluated."""
+
+import difflib
+import inspect
+import typing
+from typing import Any
+
+from torch import nn
+
+from dropover import validation
+from dropover.draws import Draw
+from dropover.effects import Effect
+from dropover.methods import METHODS
+from dropover.rates import Rates
+from dropover.regularizer import Regularizer
+from dropover.schedules import KNOWN
+from dropover.units import Units
+
+Encoded = None | bool | int | float | str | list[Any] | dict[str, Any]
+
+
+def encode(part: Any) -> Encoded:
+    """A layer, or a part or setting of one, as what JSON can hold.
+
+    Raises:
+        ValueError: something else than dropover's own layers and parts.
+    """
+    if part is None or isinstance(part, bool | int | float | str):
+        return part
+    if isinstance(part, tuple):
+        return [encode(each) for each in part]
+    table = _classes()
+    if table.get(type(part).__name__) is not type(part):
+        raise ValueError(
+            f"only dropover's own layers and schedules can be saved in a plan, got a {type(part).__name__}; known are "
+            f"{', '.join(table)}"
+        )
+    settings = part.settings() if isinstance(part, Regularizer) else _attributes(part)
+    encoded: dict[str, Any] = {
+        "class": type(part).__name__,
+        "settings": {name: encode(value) for name, value in settings.items()},
+    }
+    if isinstance(part, Regularizer) and part.scheduled:
+        encoded["progress"] = part.progress
+    return encoded
+
+
+def decode(value: Any) -> Any:
+    """What `encode` was given, made anew.
+
+    Raises:
+        ValueError: an unknown class or setting, or a setting that the class refuses.
+    """
+    if isinstance(value, list):
+        return tuple(decode(each) for each in value)
+    if not isinstance(value, dict):
+        return value
+    if {*value} - {"progress"} != {"class", "settings"} or not isinstance(value["settings"], dict):
+        raise ValueError(f"a part must have exactly the keys 'class' and 'settings', got {sorted(value)}")
+    name, table = value["class"], _classes()
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"unknown class {name!r}: {_hint(str(name), table)}known are {', '.join(table)}")
+    known = inspect.signature(table[name]).parameters
+    for setting in value["settings"]:
+        if setting not in known:
+            raise ValueError(
+                f"{name} has no setting {setting!r}: {_hint(setting, known)}known are {', '.join(known) or 'none'}"
+            )
+    settings = {setting: decode(each) for setting, each in value["settings"].items()}
+    try:
+        made = table[name](**settings)
+        if "progress" in value:
+            _follow(made, value["progress"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    return made
+
+
+def _follow(part: Any, progress: Any) -> None:
+    if not isinstance(part, Regularizer) or not part.scheduled:
+        raise ValueError("'progress' would have no effect: it goes with a layer that has a scheduled rate")
+    part.follow(validation.number("progress", progress, 0, 1))
+
+
+def decode_layer(value: Any) -> nn.Module:
+    """A layer made anew; `ValueError` if it is something else, or for what `decode` refuses."""
+    layer = decode(value)
+    if not isinstance(layer, Regularizer):
+        raise ValueError(f"a layer must be one of dropover's, got {value!r}")  # noqa: TRY004  # of a file
+    return layer
+
+
+def _classes() -> dict[str, type]:
+    parts = [part for family in (Units, Rates, Effect, Draw) for part in typing.get_args(family)]
+    parts += KNOWN
+    layers = [each for each in (method.layer for method in METHODS) if isinstance(each, type)]
+    layers = [each for each in layers if issubclass(each, Regularizer)]
+    return {each.__name__: each for each in (Regularizer, *layers, *parts)}
+
+
+def _attributes(part: Any) -> dict[str, Any]:
+    # A learned strength is a weight, not a setting: it goes with `plan.layers.state_dict()`.
+    names = inspect.signature(type(part)).parameters
+    return {name: getattr(part, name) for name in names}
+
+
+def _hint(name: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
