@@ -46,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--trials", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     here = Path(__file__).parent
     settings = {name: getattr(options, name) for name in ("width", "epochs", "trials")}
