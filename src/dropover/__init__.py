@@ -5,16 +5,17 @@ Names are loaded on first use, so that the command line can answer `--help` with
 
 import importlib
 import importlib.util
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dropover._public import *  # noqa: F403
 
-__version__ = version("dropover")
+    __version__: str
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("dropover")
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'dropover' has no attribute {name!r}")
     if importlib.util.find_spec(f"dropover.{name}") is not None:
