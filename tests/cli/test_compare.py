@@ -149,7 +149,8 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_no_traceback(study: Path):
     command = [
         sys.executable,
         "-c",
-        "from dropover.cli import main; main()",
+        # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
+        "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()",
         "compare",
         str(study),
         "--out",
