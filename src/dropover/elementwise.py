@@ -36,7 +36,7 @@ _scratch: _Scratch | None = None  # made on first use: importing the library all
 
 
 def applies(x: Tensor, scale: float | Tensor) -> bool:
-    """Whether `select` can take `x`: plain, float32, on a CPU, dense in memory order, dense or made so."""
+    """Whether `select` serves: a plain float32 tensor on a CPU, and a scale that is one number."""
     return type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32 and isinstance(scale, float)
 
 

@@ -4,6 +4,7 @@ It is called as a forward hook. The hook is an object rather than a function, so
 `copy.deepcopy`, `pickle` and `torch.save`; the layer is no submodule of the host, so that no state_dict key appears.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
 
-class Inserted:
+class Inserted(ABC):
     """A layer at one side of a host; the two sides are the two subclasses.
 
     Attributes:
@@ -31,9 +32,9 @@ class Inserted:
         self.position = position
         self.follows_host = True
 
+    @abstractmethod
     def attach(self, host: nn.Module) -> None:
         """Begin to act at `host`."""
-        raise NotImplementedError
 
     def detach(self) -> None:
         """Stop acting."""
