@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks
 
-.PHONY: help compare test lint types unit bench clean
+.PHONY: help compare test lint types unit check-speed bench clean
 
 help:
 	@echo "make compare   which regulariser should my network use? on real images, in under three minutes"
 	@echo "make test      linter, types, import contracts and tests"
+	@echo "make check-speed   fails if a layer has become slower than recorded, against PyTorch's own"
 	@echo "make bench     speed against PyTorch's own layers and a plain training script"
 	@echo "make clean     remove the virtual environment and caches"
 
@@ -27,6 +28,9 @@ types: .venv/dev
 unit: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
+check-speed: .venv/dev
+	$(BIN)/python benchmarks/layers.py --check --threads 1
+
 bench: .venv/lab
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/training.py
@@ -34,11 +38,11 @@ bench: .venv/lab
 # torch and torchvision are resolved together, by pip, as their builds must match.
 .venv/lab: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[lab]'
+	$(BIN)/python -m pip install --quiet --editable '.[lab,fast]'
 	@touch $@
 
 .venv/dev: .venv/lab
-	$(BIN)/python -m pip install --quiet --editable '.[lab,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[lab,fast,dev]'
 	@touch $@
 
 clean:

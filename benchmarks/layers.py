@@ -4,8 +4,10 @@
     python benchmarks/layers.py --record   and append the ratios to benchmarks/history.jsonl
     python benchmarks/layers.py --check    fail if a ratio is more than 25 % below the least that history has
 
-Ratios are medians of interleaved runs on two threads, in memory that is reused. The floor is what the machine needs
-for `x.clone()` and for `relu`, forward and backward, on the same tensor.
+Ratios are medians of interleaved runs, in memory that is reused, on two threads or as many as `--threads` says. The
+floor is what the machine needs for `x.clone()` and for `relu`, forward and backward, on the same tensor. A check
+compares with the runs recorded with as many threads on the same kind of device, with compiled kernels or without as
+now. On a busy machine check with one thread: threads that wait for each other measure who else is there.
 """
 
 import argparse
@@ -23,11 +25,15 @@ from torch import Tensor, nn
 
 import dropover
 import dropover.density
-from dropover.axes import SQUARED
+from dropover import kernels
 
 HISTORY = Path(__file__).parent / "history.jsonl"
 TOLERANCE = 0.75
+QUICKLY = 3  # turns of a check's first look
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+_COMPILED = dropover.density.compiled_crowding
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,14 @@ class WithEigh(dropover.DensityDropout):
     def forward(self, x: Tensor) -> Tensor:
         """As the layer's own, with `torch.linalg.eigh` in place of dropover's axes."""
         own = dropover.density.leading_axes, dropover.density.leading_axis
+        dropover.density.compiled_crowding = lambda *settings: None
         dropover.density.leading_axes = lambda m, count: torch.linalg.eigh(m).eigenvectors[..., -count:].flip(-1)
         dropover.density.leading_axis = lambda m: torch.linalg.eigh(m).eigenvectors[..., -1:]
         try:
             return super().forward(x)
         finally:
             dropover.density.leading_axes, dropover.density.leading_axis = own
+            dropover.density.compiled_crowding = _COMPILED
 
 
 def rows() -> list[Row]:
@@ -73,7 +81,7 @@ def rows() -> list[Row]:
     return table
 
 
-def measured(row: Row) -> dict[str, float]:
+def measured(row: Row, repeats: int) -> dict[str, float]:
     """Microseconds of ours, the peer and the floors."""
     x = torch.randn(row.shape, device=DEVICE, requires_grad=True)
     gradient = torch.randn(row.shape, device=DEVICE)
@@ -86,7 +94,7 @@ def measured(row: Row) -> dict[str, float]:
         return run
 
     tasks = {"ours": row.ours, "peer": row.peer, "clone": torch.clone, "relu": torch.relu}
-    return medians({name: both_ways(task) for name, task in tasks.items()}, row.repeats)
+    return medians({name: both_ways(task) for name, task in tasks.items()}, repeats)
 
 
 def training_step() -> dict[str, float]:
@@ -131,16 +139,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     keep_freed_memory()
-    print(f"torch {torch.__version__}, {DEVICE}, {platform.machine()}, two threads; µs forward plus backward, medians")
+    where = f"{DEVICE}, {platform.machine()}, threads: {options.threads}"
+    print(f"torch {torch.__version__}, {where}; µs forward plus backward, medians")
     if DEVICE.type == "cpu":
         print("no GPU here: the same table is printed for one where there is one")
+    print(f"compiled kernels: {'used' if compiled() else 'not used (pip install numba)'}")
     print(f"{'ours / peer':32}{'shape':20}{'ours':>9}{'peer':>9}{'clone':>8}{'relu':>8}{'ratio':>8}  bar  aim")
     ratios = {}
     for row in rows():
-        times = measured(row)
+        times = measured(row, QUICKLY if options.check else row.repeats)
         ratio = times["peer"] / times["ours"]
         ratios[f"{row.name} {row.shape}"] = round(ratio, 2)
         figures = f"{times['ours']:9.0f}{times['peer']:9.0f}{times['clone']:8.0f}{times['relu']:8.0f}"
@@ -154,19 +165,32 @@ def main() -> None:
             print(
                 f"kept for backward by {type(layer).__module__.split('.')[0]}.{layer}: {kept(layer):.2g} bytes a unit"
             )
-        print(f"maps of up to {SQUARED} pixels or channels take the squaring path")
     if options.record:
-        entry = {"torch": torch.__version__, "device": str(DEVICE), "ratios": ratios}
+        entry = {"torch": torch.__version__, **circumstances(), "ratios": ratios}
         with HISTORY.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
     if options.check:
         check(ratios)
 
 
+def compiled() -> bool:
+    """Whether the layers run on compiled kernels here."""
+    return DEVICE.type == "cpu" and kernels.load("selecting") is not None
+
+
+def circumstances() -> dict[str, str | bool | int]:
+    """What ratios depend on, and a check compares alike."""
+    return {"device": str(DEVICE), "kernels": compiled(), "threads": torch.get_num_threads()}
+
+
 def check(ratios: dict[str, float]) -> None:
     """Exit with 1 if a ratio stays more than 25 % below the least one recorded on this kind of device, thrice."""
     entries = [json.loads(line) for line in HISTORY.read_text(encoding="utf-8").splitlines()]
-    entries = [entry["ratios"] for entry in entries if entry["device"] == str(DEVICE)]
+    early = {"kernels": False, "threads": 2}  # what the first entries don't say
+    now = circumstances()
+    entries = [
+        entry["ratios"] for entry in entries if all((early | entry)[name] == value for name, value in now.items())
+    ]
     slower = []
     for row in rows():
         name = f"{row.name} {row.shape}"
@@ -175,7 +199,7 @@ def check(ratios: dict[str, float]) -> None:
         for _ in range(3):  # another look before an alarm: the machine is noisy
             if ratio >= TOLERANCE * least:
                 break
-            times = measured(row)
+            times = measured(row, row.repeats)
             ratio = max(ratio, times["peer"] / times["ours"])
         else:
             slower.append(f"{name}: {ratio:.2f}, recorded {least:.2f}")

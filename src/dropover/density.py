@@ -6,9 +6,42 @@ Ke et al. 2020, "Group-wise dynamic dropout based on latent semantic variations"
 import torch
 from torch import Tensor
 
+from dropover import kernels
 from dropover.axes import SQUARED, leading_axes, leading_axis
 
 _TINY = 1e-5  # a component that is this much shorter than the longest holds rounding, not variation
+_WORK = 50  # about how often an entry of the maps is read
+_CELLS = 1 << 15  # a grid of up to this many cells fits the processor's cache
+
+
+def crowding(maps: Tensor, components: int, bins: int) -> Tensor:
+    """The relative density around each unit on its sample's principal axes.
+
+    Args:
+        maps: (N, U, D): for each of N samples, U units as observations of D variables.
+        components: how many axes.
+        bins: bins per axis, at least 1.
+
+    Returns:
+        (N, U), float32, in (0, 1]: the share of the fullest cell's units that fall in each unit's own cell.
+    """
+    density = compiled_crowding(maps, components, bins)
+    return relative_density(principal_projections(maps, components), bins) if density is None else density
+
+
+def compiled_crowding(maps: Tensor, components: int, bins: int) -> Tensor | None:
+    """`crowding` by a compiled kernel; None where none serves."""
+    if maps.dtype == torch.float64 or maps.shape[2] == 1 or bins**components > _CELLS or not kernels.serve(maps):
+        return None
+    compiled = kernels.load("crowding")
+    if compiled is None:
+        return None
+    maps = maps.detach().to(torch.float32).contiguous()
+    samples, units, variables = maps.shape
+    density = torch.empty(samples, units, dtype=torch.float32, device="cpu")
+    sizes = (samples, units, variables, components, bins)
+    compiled.densities(_WORK * maps.numel(), maps.data_ptr(), density.data_ptr(), *sizes)
+    return density
 
 
 def principal_projections(maps: Tensor, components: int) -> Tensor:

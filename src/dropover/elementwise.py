@@ -1,8 +1,8 @@
 """The common case made fast: a constant rate, every element by itself, float32 on a CPU.
 
-It computes what `selection` computes by whole-tensor operations, bit for bit, in pieces that stay in the processor's
-cache and in memory that is used again. On a CPU most of the time of a large elementwise operation goes into new
-memory, which the system must map and clear: here only the result is new.
+It computes what `selection` computes by whole-tensor operations, bit for bit: by a compiled kernel where there is one,
+else in pieces that stay in the processor's cache and in memory that is used again. On a CPU most of the time of a large
+elementwise operation goes into new memory, which the system must map and clear: here only the result is new.
 """
 
 import threading
@@ -10,7 +10,7 @@ import threading
 import torch
 from torch import Tensor
 
-from dropover import masks
+from dropover import kernels, masks
 
 _PIECE = 1 << 18  # elements at a time: small enough for the cache, large enough that calls cost little
 _ROWS = _PIECE // 2 // masks.COLUMNS
@@ -36,18 +36,28 @@ _scratch: _Scratch | None = None  # made on first use: importing the library all
 
 
 def applies(x: Tensor, scale: float | Tensor) -> bool:
-    """Whether `select` serves: a plain float32 tensor on a CPU, and a scale that is one number."""
-    return type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32 and isinstance(scale, float)
+    """Whether `select` serves: a plain float32 tensor on a CPU, and a scale that is one number; no compiler's graph."""
+    plain = type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32
+    return plain and isinstance(scale, float) and not torch.compiler.is_compiling()
 
 
 def select(x: Tensor, key: Tensor, p: float, slope: float, scale: float) -> Tensor:
     """`scale` · (`slope` · x where hit, x elsewhere) for contiguous float32 `x`; hits as `masks.margins` draws them."""
+    result = torch.empty_like(x)
+    if kernels.serve(x, key, result) and (compiled := kernels.load("selecting")):
+        count = x.numel()
+        half = masks.entering(key)
+        compiled.elements(count, x.data_ptr(), result.data_ptr(), count, *half, masks.border(p), slope, scale)
+    else:
+        _by_pieces(x.view(-1), result.view(-1), key, p, slope, scale)
+    return result
+
+
+def _by_pieces(source: Tensor, target: Tensor, key: Tensor, p: float, slope: float, scale: float) -> None:
     global _scratch
     if _scratch is None:
         _scratch = _Scratch()
     scratch = _scratch
-    result = torch.empty_like(x)
-    source, target = x.view(-1), result.view(-1)
     low, high = masks.halves(key)
     rows = torch.arange(_ROWS, dtype=torch.int32, device="cpu").mul_(masks.wrapped(masks.COLUMNS * masks.STEP))
     columns = torch.arange(masks.COLUMNS, dtype=torch.int32, device="cpu").mul_(masks.STEP)
@@ -75,4 +85,3 @@ def select(x: Tensor, key: Tensor, p: float, slope: float, scale: float) -> Tens
             _leaky(source[start : start + size], lanes.sub_(border), slope, False, grad_input=piece)
         if scale != 1:
             piece.mul_(scale)
-    return result

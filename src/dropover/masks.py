@@ -12,6 +12,8 @@ of the key entering before the first multiplication and the high one again after
 import torch
 from torch import Tensor
 
+from dropover import kernels
+
 LEVELS = 1 << 16  # a rate has a resolution of 1 / LEVELS
 _HALF = LEVELS // 2
 COLUMNS = 1024  # the counter is made as rows and columns of this length, which costs one addition a word
@@ -39,6 +41,13 @@ def halves(key: Tensor) -> tuple[Tensor, Tensor]:
     return (key ^ upper).to(torch.int32), upper.to(torch.int32)
 
 
+def entering(key: Tensor) -> tuple[int, int]:
+    """`halves` of a key on a CPU, as unsigned numbers."""
+    value = int(key)
+    upper = value >> 32
+    return (value ^ upper) & 0xFFFFFFFF, upper & 0xFFFFFFFF
+
+
 def words(key: Tensor, count: int) -> Tensor:
     """`count` hashed 32-bit words, shape (count,), int32, every value equally likely.
 
@@ -62,13 +71,22 @@ def lanes(key: Tensor, shape: tuple[int, ...]) -> Tensor:
     Each hashed word serves two of them: 16 bits are as fine as a rate needs, and the hash is what costs.
     """
     count = torch.Size(shape).numel()
+    if kernels.serve(key) and (compiled := kernels.load("selecting")):
+        result = torch.empty(shape, dtype=torch.float32, device="cpu")
+        compiled.lanes(count, result.data_ptr(), count, *entering(key))
+        return result
     pairs = words(key, -(-count // 2)).view(torch.int16)
     return pairs[:count].to(torch.float32).view(shape)
 
 
 def threshold(p: float) -> float:
     """The border between lanes: a lane falls below it with probability p, and never on it. Exact at 0 and 1."""
-    return round(p * LEVELS) - _HALF - 0.5
+    return border(p) - 0.5
+
+
+def border(p: float) -> int:
+    """The least lane that is not hit."""
+    return round(p * LEVELS) - _HALF
 
 
 def margins(key: Tensor, p: float | Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -80,8 +98,8 @@ def margins(key: Tensor, p: float | Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def seldom(key: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
     """True with probability `p`, above 0, at a resolution of 2⁻³²: for rates that 16 bits are too coarse for."""
-    border = max(round(p * 2.0**32), 1) - (1 << 31) - 1
-    return (words(key, torch.Size(shape).numel()) <= border).view(shape)
+    last = max(round(p * 2.0**32), 1) - (1 << 31) - 1
+    return (words(key, torch.Size(shape).numel()) <= last).view(shape)
 
 
 def uniforms(key: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dropover import schedules, validation
-from dropover.density import principal_projections, relative_density
+from dropover.density import crowding
 from dropover.jump_rate import JumpRate
 from dropover.schedules import Rate
 from dropover.units import Units
@@ -128,8 +128,8 @@ class DensityRates:
             )
         # Autocast would accumulate the covariance in half precision.
         with torch.autocast(x.device.type, enabled=False):
-            projected = principal_projections(units.observations(x, channel_dim), self.components)
-            density = relative_density(projected, self.bins or DEFAULT_BINS[self.components])
+            bins = self.bins or DEFAULT_BINS[self.components]
+            density = crowding(units.observations(x, channel_dim), self.components, bins)
         return (density * self.slope + self.intercept).clamp(0, 1)
 
 

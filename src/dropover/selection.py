@@ -6,13 +6,15 @@ instead of multiplying means that an infinite or NaN activation that is dropped 
 the key alone, nothing but the key is kept for the backward pass.
 """
 
+import inspect
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.autograd.function import FunctionCtx
 
-from dropover import elementwise, masks
+from dropover import elementwise, masks, unitwise
 from dropover.draws import Hits
 
 _threshold = torch.ops.aten.threshold_backward.default
@@ -37,8 +39,7 @@ def select(x: Tensor, hits: Hits, slope: float, scale: float | Tensor) -> Tensor
         hit = torch.zeros_like(x) if slope == 0 else x * slope
         y = torch.where(margins < 0, hit, x)
         return _scaled(y, scale) if isinstance(scale, Tensor) else y * scale
-    result: Tensor = _Select.apply(x, hits.key, margins, hits.p, order, slope, scale)
-    return result
+    return _apply(x, hits.key, margins, hits.p, order, slope, scale)
 
 
 def _memory_order(x: Tensor) -> tuple[int, ...] | None:
@@ -95,6 +96,8 @@ class _Select(torch.autograd.Function):
             if order is None:
                 return elementwise.select(x.contiguous(), key, p, slope, scale)
             return _permute_back(elementwise.select(x.permute(order).contiguous(), key, p, slope, scale), order)
+        if margins is not None and (result := unitwise.select(x, margins, order, slope, scale)) is not None:
+            return result
         # A margin's sign survives rounding to the input's dtype: none is smaller than 1/2.
         margin = element_margins(key, p, x.shape, order, x.dtype) if margins is None else margins.to(x.dtype)
         y: Tensor = _threshold(x, margin, 0.0) if slope == 0 else _leaky(x, margin, slope, False)
@@ -147,5 +150,21 @@ class _Select(torch.autograd.Function):
 def _again(ctx: FunctionCtx, x: Tensor) -> Tensor:
     key, margins, tensor_scale = ctx.saved_tensors  # type: ignore[attr-defined]
     p, order, slope, scale = ctx.settings  # type: ignore[attr-defined]
-    result: Tensor = _Select.apply(x, key, margins, p, order, slope, scale if tensor_scale is None else tensor_scale)
+    return _apply(x, key, margins, p, order, slope, scale if tensor_scale is None else tensor_scale)
+
+
+def _apply(x: Tensor, *settings: Any) -> Tensor:
+    """`_Select` on `x`, without the cost of recording it where no derivative is asked for."""
+    if (
+        not torch.compiler.is_compiling()
+        and not (x.requires_grad and torch.is_grad_enabled())
+        and forward_ad._current_level < 0
+        and not torch._C._are_functorch_transforms_active()
+    ):
+        return _Select.forward(x, *settings)
+    result: Tensor = _Select.apply(x, *settings)
     return result
+
+
+# PyTorch looks at a signature in every call, and makes it anew where it isn't kept.
+_Select.forward.__signature__ = inspect.signature(_Select.forward)  # type: ignore[attr-defined]

@@ -4,8 +4,9 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from dropover import kernels
 from dropover.axes import leading_axes
-from dropover.density import principal_projections, relative_density
+from dropover.density import crowding, principal_projections, relative_density
 
 BINS = {1: 25, 2: 5, 3: 3}
 SIZES = [(512, 16), (64, 16), (16, 64), (256, 49), (128, 100), (96, 196), (300, 4)]
@@ -42,13 +43,18 @@ def agreement(kind, components):
                 continue
             projected = torch.tensor(exact.transform(sample.numpy())[:, :components]).unsqueeze(0)
             expected = relative_density(projected, BINS[components])
-            found = relative_density(principal_projections(sample.float().unsqueeze(0), components), BINS[components])
+            found = crowding(sample.float().unsqueeze(0), components, BINS[components])
             equal.append((found - expected).abs() < 1e-6)
     return torch.cat(equal, dim=1).flatten().double()
 
 
-def test_rates_equal_those_of_exact_axes():
+@pytest.mark.parametrize("compiled", [True, False])
+def test_rates_equal_those_of_exact_axes(compiled, monkeypatch):
     """One unit that rounding moves over a border changes the rates of two cells, so equality comes by whole samples."""
+    if not compiled:
+        monkeypatch.setattr(kernels, "load", lambda name: None)
+    elif kernels.load("crowding") is None:
+        pytest.skip("numba is not installed")
     kinds = [(kind, components) for kind in ("slow", "steep", "activations", "dominant") for components in (2, 3)]
     equal = torch.cat([agreement(kind, components) for kind, components in kinds])
     assert equal.numel() > 50_000

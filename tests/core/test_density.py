@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 import dropover
+from dropover import kernels
 from dropover.density import principal_projections, relative_density
+
+
+@pytest.fixture(autouse=True, params=["compiled", "by torch's operations"])
+def _with_and_without_kernels(request, monkeypatch):
+    if request.param != "compiled":
+        monkeypatch.setattr(kernels, "load", lambda name: None)
+    elif kernels.load("crowding") is None:
+        pytest.skip("numba is not installed")
 
 
 def random_maps(*shape, seed=0):

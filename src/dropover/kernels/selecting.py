@@ -1,0 +1,183 @@
+"""The masks of `dropover.masks` and the selection of `dropover.selection`, bit for bit, in one pass over memory."""
+
+# mypy: ignore-errors
+# What numba compiles has the types that numba infers.
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.extending import intrinsic
+
+from dropover import masks
+from dropover.kernels.compiling import compiled, floats, integers, kernel, take
+
+PIECE = 1 << 15  # elements that a thread takes at a time
+_STEP, _FIRST, _SECOND = (np.uint32(number % (1 << 32)) for number in (masks.STEP, masks.FIRST, masks.SECOND))
+VECTOR = 16
+_ONE = np.float32(1).view(np.int32)
+
+
+@compiled
+def _word(counter: int, low: int, high: int) -> int:
+    """Word number `counter` of a key, as `masks.words`."""
+    word = np.uint32(np.uint32(counter) * _STEP + np.uint32(low))
+    word = np.uint32(word ^ (word >> np.uint32(16)))
+    word = np.uint32(word * _FIRST + np.uint32(high))
+    word = np.uint32(word ^ (word >> np.uint32(15)))
+    word = np.uint32(word * _SECOND)
+    return np.uint32(word ^ (word >> np.uint32(16)))
+
+
+@compiled
+def _select(x, hit, slope, scale):
+    """`scale` · (`slope` · x if hit, else x), and 0 if hit and the slope is 0."""
+    value = np.float32(x * slope) if slope != 0 else np.float32(0)
+    return np.float32((value if hit else x) * scale)
+
+
+@compiled
+def _select_all(x, y, first, low, high, border, slope, scale):
+    """`elements` on a piece whose first word has the number `first`."""
+    for pair in range(x.size // 2):
+        word = _word(first + pair, low, high)
+        y[2 * pair] = _select(x[2 * pair], np.int16(word) < border, slope, scale)
+        y[2 * pair + 1] = _select(x[2 * pair + 1], np.int16(word >> np.uint32(16)) < border, slope, scale)
+    if x.size % 2 == 1:
+        word = _word(first + x.size // 2, low, high)
+        y[x.size - 1] = _select(x[x.size - 1], np.int16(word) < border, slope, scale)
+
+
+@kernel({"x": "i8", "y": "i8", "count": "i8", "low": "u4", "high": "u4", "border": "i4", "slope": "f4", "scale": "f4"})
+def elements(arguments):
+    """Select x into y, every element by itself: it is hit where its lane is below the border."""
+    a = carray(arguments, 1)[0]
+    while True:
+        start = take(arguments) * PIECE
+        if start >= a.count:
+            break
+        size = min(PIECE, a.count - start)
+        x, y = carray(floats(a.x + 4 * start), size), carray(floats(a.y + 4 * start), size)
+        _select_all(x, y, start // 2, a.low, a.high, a.border, a.slope, a.scale)
+
+
+@compiled
+def _fill(y, first, low, high):
+    """`lanes` of a piece whose first word has the number `first`."""
+    for pair in range(y.size // 2):
+        word = _word(first + pair, low, high)
+        y[2 * pair] = np.int16(word)
+        y[2 * pair + 1] = np.int16(word >> np.uint32(16))
+    if y.size % 2 == 1:
+        y[y.size - 1] = np.int16(_word(first + y.size // 2, low, high))
+
+
+@kernel({"y": "i8", "count": "i8", "low": "u4", "high": "u4"})
+def lanes(arguments):
+    """The lanes of a key, as `masks.lanes`."""
+    a = carray(arguments, 1)[0]
+    while True:
+        start = take(arguments) * PIECE
+        if start >= a.count:
+            break
+        size = min(PIECE, a.count - start)
+        _fill(carray(floats(a.y + 4 * start), size), start // 2, a.low, a.high)
+
+
+@intrinsic
+def _vector(context, x, y, kept, weight, factor):
+    """Write (x · weight) · factor to y for `VECTOR` elements at addresses, 0 where the bits `kept` are; no branch."""
+
+    def generate(context, builder, signature, values):
+        source, target, *numbers = values
+        bits, row = ir.VectorType(ir.IntType(32), VECTOR), ir.VectorType(ir.FloatType(), VECTOR)
+
+        def repeated(number, vector):
+            one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+            return builder.shuffle_vector(one, one, ir.Constant(bits, [0] * VECTOR))
+
+        kept, weight, factor = (repeated(*each) for each in zip(numbers, (bits, bits, row), strict=True))
+        value = builder.load(builder.inttoptr(source, row.as_pointer()), align=4)
+        value = builder.fmul(builder.fmul(value, builder.bitcast(weight, row)), factor)
+        value = builder.and_(builder.bitcast(value, bits), kept)
+        builder.store(value, builder.inttoptr(target, bits.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int32, types.int32, types.float32), generate
+
+
+@compiled
+def _whole_units(x, y, rows, margins, scales, first, repeats, inner, size, slope, scale):
+    """`units` on rows of `size` elements that each belong to one unit; `first` is the number of the first row."""
+    block, place = divmod(first, inner)
+    base, repeat = block // repeats * inner, block % repeats
+    total = rows * size
+    source, result = carray(floats(x), total), carray(floats(y), total)
+    one = _ONE
+    other = np.float32(slope).view(np.int32) if slope != 0 else one
+    clearing = np.int32(0 if slope != 0 else -1)
+    for row in range(rows):
+        unit = base + place
+        place += 1
+        if place == inner:
+            place, repeat = 0, repeat + 1
+            if repeat == repeats:
+                base, repeat = base + inner, 0
+        factor = scales[unit] if scales.size > 0 else scale
+        # Bits instead of conditions: which unit is hit is what a processor can't guess.
+        hit = np.int32(margins[unit] >> np.int32(31))
+        kept = np.int32(~(hit & clearing))
+        weight = np.int32((hit & other) | (~hit & one))
+        start, stop = row * size, row * size + size
+        # The last vector of a row may reach into the next row, which comes later and sets that right.
+        safe = min(stop, total - VECTOR + 1)
+        j = start
+        while j < safe:
+            _vector(x + 4 * j, y + 4 * j, kept, weight, factor)
+            j += VECTOR
+        while j < stop:
+            value = np.float32(np.float32(source[j] * weight.view(np.float32)) * factor)
+            result[j] = value if kept != 0 else np.float32(0)
+            j += 1
+
+
+@compiled
+def _single_elements(x, y, margins, scales, first, repeats, inner, slope, scale):
+    """`units` on elements that each belong to another unit; `first` is the number of the first element."""
+    done = 0
+    while done < x.size:
+        block, place = divmod(first + done, inner)
+        unit = block // repeats * inner + place
+        size = min(inner - place, x.size - done)
+        one, other, margin = x[done : done + size], y[done : done + size], margins[unit : unit + size]
+        if scales.size > 0:
+            factor = scales[unit : unit + size]
+            for j in range(size):
+                other[j] = _select(one[j], margin[j] < 0, slope, factor[j])
+        else:
+            for j in range(size):
+                other[j] = _select(one[j], margin[j] < 0, slope, scale)
+        done += size
+
+
+@kernel(
+    dict.fromkeys(("x", "y", "margins", "scales", "has_scales", "outer", "repeats", "inner", "size"), "i8")
+    | {"slope": "f4", "scale": "f4"}
+)
+def units(arguments):
+    """Select x, of shape (outer, repeats, inner, size), by margins and scales of shape (outer, inner), into y."""
+    a = carray(arguments, 1)[0]
+    units, rows, size = a.outer * a.inner, a.outer * a.repeats * a.inner, a.size
+    margins, scales = carray(floats(a.margins), units), carray(floats(a.scales), units * a.has_scales)
+    piece = max(PIECE // size, 1)
+    while True:
+        start = take(arguments) * piece
+        if start >= rows:
+            break
+        count = min(piece, rows - start)
+        x, y = a.x + 4 * start * size, a.y + 4 * start * size
+        if size > 1:
+            signs = carray(integers(a.margins), units)
+            _whole_units(x, y, count, signs, scales, start, a.repeats, a.inner, size, a.slope, a.scale)
+        else:
+            one, other = carray(floats(x), count), carray(floats(y), count)
+            _single_elements(one, other, margins, scales, start, a.repeats, a.inner, a.slope, a.scale)
