@@ -103,6 +103,7 @@ def test_a_study_runs_is_written_and_is_taken_over_from_its_own_file(study: Path
     folder = study.parent / "out"
     code, out, err = run(study, "--out", folder, "--jobs", 2)
     assert (code, err) == (0, "")
+    assert out.startswith("mnist-5k: 10 classes, 28×28, 1 channel, 60 to train, 40 to test\n")
     assert "[4/4]" in out
     assert "drop <b>&[bold]" in out
     assert "With 2 seeds the exact paired test can't go below p = 0.5" in out

@@ -22,7 +22,8 @@ def test_every_noise_stays_in_range_repeats_and_leaves_level_zero_alone(name: st
     assert torch.equal(images, kept)
     assert torch.equal(noisy, noise.apply(images, 0.7, generator(0, name)))
     assert not torch.equal(noisy, noise.apply(images, 0.7, generator(1, name)))
-    assert torch.equal(noise.apply(images, 0.0, generator(0, name)), images)
+    if name != "poisson":
+        assert torch.equal(noise.apply(images, 0.0, generator(0, name)), images)
     with pytest.raises(ValueError, match="level must be"):
         noise.apply(images, -0.1, generator(0, name))
 
@@ -32,6 +33,24 @@ def test_gaussian_has_its_standard_deviation() -> None:
     count = noise.numel()
     assert abs(float(noise.mean())) < 4 * 0.1 / math.sqrt(count)
     assert float(noise.std()) == pytest.approx(0.1, rel=4 / math.sqrt(2 * count))
+
+
+def test_clipping_is_a_choice() -> None:
+    images = torch.rand(6, 3, 9, 9, generator=generator(0, "images"))
+    clipped, raw = (NOISES.get("gaussian").apply(images, 1.0, generator(0, "n"), clip=clip) for clip in (True, False))
+    assert raw.min() < 0
+    assert raw.max() > 1
+    assert torch.equal(raw.clamp(0, 1), clipped)
+
+
+def test_poisson_has_the_mean_and_the_spread_of_counts() -> None:
+    noisy = NOISES.get("poisson").apply(IMAGES, 50, generator(0, "n"), clip=False)
+    count = noisy.numel()
+    assert float(noisy.mean()) == pytest.approx(0.5, abs=4 * math.sqrt(0.5 / 50 / count))
+    assert float(noisy.var()) == pytest.approx(0.5 / 50, rel=0.05)
+    assert torch.allclose(noisy * 50, (noisy * 50).round(), atol=1e-4)
+    with pytest.raises(ValueError, match="level must be above 0, got 0"):
+        NOISES.get("poisson").apply(IMAGES, 0, generator(0, "n"))
 
 
 def test_salt_and_pepper_hits_whole_pixels_half_black_half_white() -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dropover.lab import results
+from dropover.lab import fingerprints, results
 from dropover.lab.results import (
     Trial,
-    fingerprint,
     read_trial,
     table_of,
     trials_of,
@@ -16,8 +15,8 @@ from dropover.lab.results import (
     write_text,
     write_trial,
 )
+from dropover.lab.rows import Row
 from dropover.lab.study import Arm, DataSettings, Study, TrainingSettings
-from dropover.lab.trial import Row
 
 STUDY = Study(seeds=[3, 1], arms=[Arm(method="none"), Arm(method="dropout", name="Drop / out!", p=0.5)])
 ROWS = [Row("clean", None, 0.1 + 0.2), Row("fgsm", 0.1, 1 / 3), Row("fgsm (of correct)", 0.1, math.nan)]
@@ -68,7 +67,7 @@ def test_a_file_that_is_damaged_or_of_another_trial_is_not_taken_over(tmp_path: 
 )
 def test_what_determines_a_trial_changes_its_fingerprint(changed: dict[str, object]):
     other = Study.model_validate({**STUDY.model_dump(), **changed})
-    assert fingerprint(other, other.arms[0], 3) != only().fingerprint
+    assert fingerprints.trial_fingerprint(other, other.arms[0], 3) != only().fingerprint
 
 
 def test_the_arm_and_the_seed_change_the_fingerprint_and_nothing_beside_the_trial_does():
@@ -80,9 +79,9 @@ def test_the_arm_and_the_seed_change_the_fingerprint_and_nothing_beside_the_tria
 
 def test_other_versions_or_other_code_change_the_fingerprint(monkeypatch: pytest.MonkeyPatch):
     before = only().fingerprint
-    monkeypatch.setattr(results, "versions", lambda: {"torch": "0"})
+    monkeypatch.setattr(fingerprints, "versions", lambda: {"torch": "0"})
     versioned = only().fingerprint
-    monkeypatch.setattr(results, "_code", lambda: "edited")
+    monkeypatch.setattr(fingerprints, "code", lambda _left_out: "edited")
     assert len({before, versioned, only().fingerprint}) == 3
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from dropover.lab.trial import Progress, Row
+from dropover.lab.rows import Row
+from dropover.lab.trial import Progress
 
 def fake(study, arm, seed, report):
     with (Path(__file__).parent / "calls").open("a") as calls:
@@ -62,6 +63,22 @@ def test_every_trial_runs_once_seed_by_seed_and_a_rerun_takes_them_over(tmp_path
     again = run_study(study("a", "b", "new"), tmp_path / "out", 2, trial=fake)
     assert (again.reused, len(again.finished)) == (4, 6)
     assert sorted(calls(tmp_path)[4:]) == ["new 0 threads=1", "new 1 threads=1"]
+
+
+@pytest.mark.parametrize(("seeds", "jobs"), [(1, 3), (3, 2), (2, 8)])
+def test_more_processes_than_trials_end_too(tmp_path: Path, fake: TrialFunction, seeds: int, jobs: int):
+    outcome = run_study(study("a", seeds=seeds), tmp_path / "out", jobs, trial=fake)
+    assert len(outcome.finished) == seeds
+    assert len(calls(tmp_path)) == seeds
+    assert multiprocessing.active_children() == []
+
+
+def test_trials_that_studies_share_are_kept_apart_from_their_tables(tmp_path: Path, fake: TrialFunction):
+    for name in ("one", "two"):
+        run_study(study("a", seeds=1), tmp_path / name, 1, trial=fake, store=tmp_path / "shared")
+        assert len(pd.read_csv(tmp_path / name / "results.csv")) == 2
+    assert len(calls(tmp_path)) == 1
+    assert [path.parent.name for path in (tmp_path / "shared").glob("*/*.json")] == ["trials"]
 
 
 def test_a_trial_that_raises_or_whose_process_dies_is_told_in_a_line_and_the_others_run(

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from dropover.insertion.hooks import inserted_in
 from dropover.lab.data.loading import load_data
-from dropover.lab.models.slots import Slot
+from dropover.lab.models.building import build_model
+from dropover.lab.rows import Row
 from dropover.lab.study import Arm, Study
-from dropover.lab.trial import Progress, Row, build_model, run_trial
+from dropover.lab.trial import Progress, run_trial
 
 EPS = [0.0, 0.1]
 
@@ -104,7 +106,7 @@ def test_a_layer_goes_where_its_method_is_meant_for_or_where_the_arm_says() -> N
 
     def filled(arm: Arm) -> list[str]:
         model = build_model(chosen, arm, 0, data)
-        return [module.name for module in model.modules() if isinstance(module, Slot) and not module.empty]
+        return [hook.position for hook in inserted_in(model)]
 
     assert filled(Arm(method="none")) == []
     assert filled(Arm(method="dropout")) == ["fc"]

@@ -3,7 +3,11 @@
 import typer
 
 from dropover.cli.compare import compare
+from dropover.cli.data import data
+from dropover.cli.inspect import inspect
 from dropover.cli.methods import methods
+from dropover.cli.models import models
+from dropover.cli.reproduce import reproduce
 
 app = typer.Typer(
     name="dropover",
@@ -15,6 +19,10 @@ app = typer.Typer(
 )
 app.command()(compare)
 app.command()(methods)
+app.command()(models)
+app.command()(reproduce)
+app.command()(data)
+app.command()(inspect)
 
 
 def main() -> None:

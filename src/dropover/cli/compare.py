@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -22,6 +22,9 @@ def compare(
         typer.Argument(metavar="STUDY.toml", help="A study file. Without one, the built-in study of MNIST runs."),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="Run N seeds instead of the file's.")] = None,
+    scale: Annotated[
+        Literal["smoke", "laptop", "paper"] | None, typer.Option(help="Which of the file's scales. [default: its own]")
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes, of one thread each. [default: one a core]")
     ] = None,
@@ -37,10 +40,12 @@ def compare(
     # Imported here, so that --help doesn't wait for torch.
     from rich.console import Console
 
+    from dropover.lab.data import described
+    from dropover.lab.data.loading import load_data
     from dropover.lab.machine import usable_cores
     from dropover.lab.runner import run_study
 
-    checked = _load(study, seeds)
+    checked = _load(study, seeds, scale)
     folder = out or Path("results") / checked.name
     workers = jobs or usable_cores()
     console = Console()
@@ -48,6 +53,7 @@ def compare(
         folder.mkdir(parents=True, exist_ok=True)
         from dropover.cli.live import Live
 
+        typer.echo(described(load_data(checked.data), checked.data.name))
         with Live(console, checked, workers) as live:
             outcome = run_study(checked, folder, workers, live.see)
         _finish(console, checked, folder, outcome, workers)
@@ -57,7 +63,7 @@ def compare(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _load(name: str | None, seeds: int | None) -> "Study":
+def _load(name: str | None, seeds: int | None, scale: str | None = None) -> "Study":
     """The study file, or the built-in study of that name; what is wrong with it goes to stderr, a line each."""
     from dropover.lab.study_file import BUILT_IN, StudyError, built_in_path, load_study
 
@@ -65,7 +71,7 @@ def _load(name: str | None, seeds: int | None) -> "Study":
     if name is not None and (Path(name).is_file() or not path.is_file()):
         path = Path(name)
     try:
-        return load_study(path, seeds)
+        return load_study(path, seeds, scale)
     except StudyError as error:
         _fail(str(error))
 

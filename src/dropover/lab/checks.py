@@ -9,15 +9,16 @@ import torch
 from torch import nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.data import DATA, Data
-from dropover.lab.data.loading import load_data
-from dropover.lab.evaluation import pixels
-from dropover.lab.models import NETWORKS
-from dropover.lab.models.slots import Position, positions
+from dropover.lab.attacks.task import PIXELS
+from dropover.lab.data import Data
+from dropover.lab.data.loading import load_data, source_of
+from dropover.lab.models.building import NONE, build_network, place_arm, shown_images
+from dropover.lab.models.foreign import network_named
+from dropover.lab.models.inference import with_a_rate
+from dropover.lab.models.positions import PositionError
 from dropover.lab.noise import NOISES
-from dropover.lab.streams import REGULARIZER, WEIGHTS, generator, seeded
-from dropover.lab.study import Arm, AttackSettings, Study
-from dropover.lab.trial import NONE, build_model, positions_of
+from dropover.lab.streams import WEIGHTS, generator, seeded
+from dropover.lab.study import Arm, AttackSettings, DataSettings, Study
 from dropover.methods import METHODS
 
 
@@ -30,12 +31,13 @@ def problems_of(study: Study) -> list[str]:
     data, problems = _data(study)
     # Without images the rest is checked on two grey ones of MNIST's shape, so that all problems come in one go.
     shown = data if data is not None else _stand_in()
-    places, model_problems = _model(study, shown)
+    network, model_problems = _model(study, shown)
     problems += model_problems
     for index, arm in enumerate(study.arms):
-        problems += _arm(f"arms[{index}]", study, arm, shown, places)
+        problems += _arm(f"arms[{index}]", study, arm, shown, network)
+    problems += _inference_rates(study)
     problems += _noises(study)
-    problems += _attacks(study, len(shown.classes))
+    problems += _attacks(study, shown)
     if data is not None and (study.evaluation.attack_images or 0) > len(data.test_labels):
         problems.append(
             f"evaluation.attack_images: must be at most {len(data.test_labels)}, the test images that the study has, "
@@ -46,13 +48,13 @@ def problems_of(study: Study) -> list[str]:
 
 def _data(study: Study) -> tuple[Data | None, list[str]]:
     try:
-        DATA.get(study.data.name)
+        source_of(study.data.name)
     except ValueError as error:
         return None, [f"data.name: {error}"]
     try:
         return load_data(study.data), []
     except ValueError as error:
-        return None, [_located("data", error, ("train_limit", "test_limit", "folder"))]
+        return None, [_located("data", error, DataSettings.model_fields)]
 
 
 def _stand_in() -> Data:
@@ -60,23 +62,27 @@ def _stand_in() -> Data:
     return Data(images, labels, images, labels, tuple("0123456789"))
 
 
-def _model(study: Study, data: Data) -> tuple[dict[str, Position] | None, list[str]]:
-    """The network's positions, or None where it can't be built."""
-    settings = study.model
+def _model(study: Study, data: Data) -> tuple[nn.Module | None, list[str]]:
+    """The network without any arm's layers, or None where it can't be built."""
+    name, given = study.model.name, study.model.settings
     try:
-        build = NETWORKS.get(settings.name).build
+        network = network_named(name)
     except ValueError as error:
         return None, [f"model.name: {error}"]
-    unknown = _unknown_settings("model", f"network {settings.name}", build, settings.settings)
-    if unknown:
-        return None, unknown
+    known = network.settings()
+    unknown = [] if network.takes_any_setting else [setting for setting in given if setting not in known]
+    missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in given]
+    problems = [f"model.{each}: network {name} has no such setting: {_closest(each, known)}" for each in unknown]
+    problems += [f"model: network {name} needs a setting {each!r}" for each in missing]
+    if problems:
+        return None, problems
     try:
-        return positions(build_model(study, Arm(method=NONE), 0, data)), []
+        return build_network(study, 0, data), []
     except (TypeError, ValueError) as error:
-        return None, [_located("model", error, settings.settings)]
+        return None, [_located("model", error, given)]
 
 
-def _arm(key: str, study: Study, arm: Arm, data: Data, places: dict[str, Position] | None) -> list[str]:
+def _arm(key: str, study: Study, arm: Arm, data: Data, network: nn.Module | None) -> list[str]:
     if arm.method == NONE:
         useless = [*(["at"] if arm.at is not None else []), *arm.settings]
         return [f"{key}.{name}: has no effect, since method {NONE!r} places nothing" for name in useless]
@@ -86,28 +92,33 @@ def _arm(key: str, study: Study, arm: Arm, data: Data, places: dict[str, Positio
         return [f"{key}.method: {error}, {NONE}"]
     if method.kind == "weights":
         return [f"{key}.method: {method.name} wraps a layer and can't be placed in a study"]
-    problems = list(_positions(key, arm, study.model.name, places)) if places is not None else []
+    problems = []
+    if study.evaluation.inference_rates and method.name not in with_a_rate():
+        problems.append(
+            f"{key}.method: {method.name} has no rate at inference, which evaluation.inference_rates asks for: methods "
+            f"that have one are {', '.join(with_a_rate())}"
+        )
+    if arm.at == []:
+        problems.append(f"{key}.at: is empty: leave it out for the default position, or name one")
+        network = None
     try:
-        if problems or places is None:
-            method.make(units=8, **arm.settings)
-        else:
-            model = build_model(study, arm, 0, data)
-            with seeded(0, REGULARIZER), torch.no_grad():
-                model(pixels(data.train_images[:2]))
+        method.make(units=8, **arm.settings)
+        if network is not None:
+            for plan in place_arm(network, study, arm, shown_images(data)):
+                plan.remove()
+    except PositionError as error:
+        problems.append(f"{key}.at: {error}")
     except (TypeError, ValueError) as error:
         problems.append(_located(key, error, arm.settings))
     return problems
 
 
-def _positions(key: str, arm: Arm, network: str, places: Mapping[str, Position]) -> Iterator[str]:
-    wanted = positions_of(arm)
-    if not wanted:
-        yield f"{key}.at: is empty: leave it out for the default position, or name one of {', '.join(places)}"
-    for index, name in enumerate(wanted):
-        if name not in places:
-            yield f"{key}.at: network {network} has no position {name!r}: {_closest(name, places)}"
-        elif name in wanted[:index]:
-            yield f"{key}.at: has {name!r} twice"
+def _inference_rates(study: Study) -> Iterator[str]:
+    rates = study.evaluation.inference_rates
+    if rates and max(rates) > 1:
+        yield f"evaluation.inference_rates: must be at most 1, got {max(rates):g}"
+    if rates and all(arm.method == NONE for arm in study.arms):
+        yield f"evaluation.inference_rates: has no effect, since no arm has another method than {NONE!r}"
 
 
 def _noises(study: Study) -> Iterator[str]:
@@ -121,33 +132,54 @@ def _noises(study: Study) -> Iterator[str]:
             yield f"evaluation.noise.{name}: {error}"
 
 
-def _attacks(study: Study, classes: int) -> Iterator[str]:
-    seen: list[str] = []
+def _attacks(study: Study, data: Data) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    units: dict[str, tuple[int, list[float]]] = {}
     for index, settings in enumerate(study.evaluation.attacks):
         key = f"evaluation.attacks[{index}]"
-        if settings.name in seen:
-            yield f"{key}.name: {settings.name!r} is listed twice: put all its eps into one entry"
-        seen.append(settings.name)
-        yield from _attack(key, settings, classes)
+        if settings.label in seen:
+            yield (
+                f"{key}.label: {settings.label!r} is attacks[{seen[settings.label]}] already: put all eps into one "
+                "entry, or give one of them another label"
+            )
+        seen.setdefault(settings.label, index)
+        found = _attack(key, settings, data)
+        yield from found
+        if found:
+            continue
+        terms = ATTACKS.get(settings.name).terms(settings.settings)
+        first, stds = units.setdefault(terms.norm, (index, terms.stds))
+        if stds != terms.stds:
+            yield (
+                f"{key}.units: eps are in other units than those of attacks[{first}]: the worst case over all attacks "
+                f"in {terms.norm} needs one unit"
+            )
 
 
-def _attack(key: str, settings: AttackSettings, classes: int) -> list[str]:
+def _attack(key: str, settings: AttackSettings, data: Data) -> list[str]:
+    """Problems of one attack, found on a black image at eps = 0, where it checks all and does nothing."""
     try:
-        run = ATTACKS.get(settings.name).run
+        attack = ATTACKS.get(settings.name)
     except ValueError as error:
         return [f"{key}.name: {error}"]
-    problems = _unknown_settings(key, f"attack {settings.name}", run, settings.settings)
-    if max(settings.eps) > 1:
-        problems.append(f"{key}.eps: is in pixels, at most 1, got {max(settings.eps)}")
-    if problems:
-        return problems
+    unknown = [name for name in settings.settings if name not in attack.settings]
+    if unknown:
+        return [
+            f"{key}.{name}: attack {settings.name} has no such setting: {_closest(name, attack.settings)}"
+            for name in unknown
+        ]
+    image, label = torch.zeros((1, *data.train_images.shape[1:])), torch.zeros(1, dtype=torch.int64)
     with seeded(0, WEIGHTS):
-        model = nn.Sequential(nn.Flatten(), nn.Linear(1, classes))
-    image, label = torch.zeros(1, 1, 1, 1), torch.zeros(1, dtype=torch.int64)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(image.numel(), len(data.classes)))
     try:
-        run(model, image, label, 0.0, generator(0, "check"), **settings.settings)
+        terms = attack.terms(settings.settings)
+        furthest = float(terms.ball(image).length(torch.ones_like(image)))
+        attack.run(model, image, label, [0.0], generator(0, "check"), **settings.settings)
     except (TypeError, ValueError) as error:
         return [_located(key, error, settings.settings)]
+    if max(settings.eps) > furthest:
+        unit = "in pixels" if terms.units == PIXELS else "in units of the normalised input"
+        return [f"{key}.eps: is {unit}, at most {furthest:g} ({terms.norm}), got {max(settings.eps)}"]
     return []
 
 

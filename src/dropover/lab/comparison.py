@@ -8,12 +8,10 @@ import pandas as pd
 
 from dropover.lab import statistics as st
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.study import Study
+from dropover.lab.robustness import WORST, norm_of
+from dropover.lab.study import AttackSettings, Study
 
-CLEAN, WORST = "clean", "worst"
-MARGIN = "pgd-margin"
-"""The attack whose loss is the margin between logits: scaling the logits up can't hide its gradient."""
-CROSS_ENTROPY = ("fgsm", "bim", "pgd")
+CLEAN = "clean"
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Audit:
-    """Cross-entropy attacks against the margin loss at one ε: shares of the attacked images that an arm keeps."""
+    """Cross-entropy attacks against margin losses at one ε: shares of the attacked images that an arm keeps."""
 
     arm: str
     level: float
     cross_entropy: float
     margin: float
     hidden: bool
+    norm: str = "linf"
 
     @property
     def gap(self) -> float:
@@ -70,20 +69,28 @@ class Audit:
 
 
 def columns(table: pd.DataFrame, study: Study) -> list[Column]:
-    """What the table shows: clean accuracy, each noise and attack at one middle level, and the worst case.
+    """What the table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
 
-    Attacks are shown at the ε of the worst case's column where they ran at it, so that the row can be read across.
+    Attacks are shown at the ε of their worst case's column where they ran at it, so that the row can be read across.
     """
-    shown = worst_levels(table, study)
-    eps = shown[(len(shown) - 1) // 2] if shown else None
-    found = [_column(table, study, CLEAN, None)]
-    attacks = [attack.name for attack in study.evaluation.attacks]
-    for measure in [*study.evaluation.noise, *attacks, *([WORST] if attacks else [])]:
-        own = shown if measure == WORST else levels(table, measure)
-        if own:
-            level = eps if measure in (*attacks, WORST) and eps in own else own[(len(own) - 1) // 2]
-            found.append(_column(table, study, measure, level))
+    wanted: list[tuple[str, float | None]] = [(CLEAN, None)]
+    for noise in study.evaluation.noise:
+        own = levels(table, noise)
+        wanted += [(noise, _middle(own))] if own else []
+    for norm, worst in WORST.items():
+        shown = worst_levels(table, study, norm)
+        eps = _middle(shown) if shown else None
+        for attack in attacks_in(study, norm):
+            own = levels(table, attack.label)
+            wanted += [(attack.label, eps if eps in own else _middle(own))] if own else []
+        wanted += [(worst, eps)] if shown else []
+    found = [_column(table, study, measure, level) for measure, level in wanted]
     return [column for column in found if column.figures]
+
+
+def attacks_in(study: Study, norm: str) -> list[AttackSettings]:
+    """The study's attacks of one norm."""
+    return [attack for attack in study.evaluation.attacks if norm_of(attack) == norm]
 
 
 def levels(table: pd.DataFrame, measure: str) -> list[float]:
@@ -91,13 +98,13 @@ def levels(table: pd.DataFrame, measure: str) -> list[float]:
     return sorted({float(level) for level in table.loc[table["measure"] == measure, "level"] if level > 0})
 
 
-def worst_levels(table: pd.DataFrame, study: Study) -> list[float]:
-    """The ε at which the worst case is one over all of the study's attacks; if they share no ε, every one there is.
+def worst_levels(table: pd.DataFrame, study: Study, norm: str = "linf") -> list[float]:
+    """The ε at which the worst case is one over all of a norm's attacks; if they share no ε, every one there is.
 
     Where only the weaker attacks ran, the worst case of those would pass for more than it is.
     """
-    own = levels(table, WORST)
-    shared = [eps for eps in own if all(eps in attack.eps for attack in study.evaluation.attacks)]
+    own = levels(table, WORST[norm])
+    shared = [eps for eps in own if all(eps in attack.eps for attack in attacks_in(study, norm))]
     return shared or own
 
 
@@ -116,7 +123,9 @@ def figures(table: pd.DataFrame, study: Study, measure: str, level: float | None
 
 
 def audits(table: pd.DataFrame, study: Study, images: int | None) -> list[Audit]:
-    """For every arm and ε at which both ran: does the margin loss break more than the best cross-entropy attack?
+    """For every arm, norm and ε at which both ran: do margin losses break more than the best cross-entropy attack?
+
+    Targeted attacks and those that read no gradient have no part in it.
 
     The gap counts as more than noise (`hidden`) when it is beyond 1.96 standard errors, the larger of the two kinds:
     over seeds, and over images. The one over images takes the two shares as independent, which on the same images
@@ -127,16 +136,26 @@ def audits(table: pd.DataFrame, study: Study, images: int | None) -> list[Audit]
         study: The study it comes from.
         images: How many images were attacked, if known.
     """
-    names = {attack.name: ATTACKS.get(attack.name).name for attack in study.evaluation.attacks}
-    weak = [name for name, known_as in names.items() if known_as in CROSS_ENTROPY]
-    margin = [name for name, known_as in names.items() if known_as == MARGIN]
     found = (
-        _audit(table, arm.label, eps, weak, name, images)
+        _audit(table, arm.label, eps, norm, *_by_loss(study, norm, eps), images)
         for arm in study.arms
-        for name in margin
-        for eps in levels(table, name)
+        for norm in WORST
+        for eps in sorted({eps for attack in attacks_in(study, norm) for eps in attack.eps if eps > 0})
     )
     return [audit for audit in found if audit is not None]
+
+
+def _by_loss(study: Study, norm: str, eps: float) -> tuple[list[str], list[str]]:
+    """The labels of the untargeted attacks that ran at one ε on cross-entropy, and of those on a margin loss."""
+    losses: dict[str, list[str]] = {"cross-entropy": [], "margin": [], "score": []}
+    for attack in attacks_in(study, norm):
+        if eps in attack.eps and "target" not in attack.settings:
+            losses[ATTACKS.get(attack.name).loss].append(attack.label)
+    return losses["cross-entropy"], losses["margin"]
+
+
+def _middle(own: Sequence[float]) -> float:
+    return own[(len(own) - 1) // 2]
 
 
 def _column(table: pd.DataFrame, study: Study, measure: str, level: float | None) -> Column:
@@ -176,16 +195,20 @@ def _figure(
 
 
 def _audit(
-    table: pd.DataFrame, arm: str, eps: float, weak: Sequence[str], strong: str, images: int | None
+    table: pd.DataFrame, arm: str, eps: float, norm: str, weak: list[str], strong: list[str], images: int | None
 ) -> Audit | None:
-    margin = _by_seed(table, arm, strong, eps)
-    others = [values for values in (_by_seed(table, arm, name, eps) for name in weak) if values]
-    if not margin or not others:
+    entropy, margin = _strongest(table, arm, weak, eps), _strongest(table, arm, strong, eps)
+    if not margin or not entropy:
         return None
-    strongest = {seed: min(values[seed] for values in others) for seed in margin}
     n = len(margin)
-    kept = math.fsum(strongest.values()) / n, math.fsum(margin.values()) / n
-    errors = [(st.spread([strongest[seed] - margin[seed] for seed in margin]) or 0.0) / math.sqrt(n)]
+    kept = math.fsum(entropy.values()) / n, math.fsum(margin.values()) / n
+    errors = [(st.spread([entropy[seed] - margin[seed] for seed in margin]) or 0.0) / math.sqrt(n)]
     if images:
         errors.append(math.hypot(*(st.binomial_error(share, images * n) for share in kept)))
-    return Audit(arm, eps, *kept, hidden=kept[0] - kept[1] > 1.96 * max(errors) + 1e-9)
+    return Audit(arm, eps, *kept, hidden=kept[0] - kept[1] > 1.96 * max(errors) + 1e-9, norm=norm)
+
+
+def _strongest(table: pd.DataFrame, arm: str, attacks: Sequence[str], eps: float) -> dict[int, float]:
+    """For each seed the least share that any of the attacks leaves; empty if none ran."""
+    found = [values for values in (_by_seed(table, arm, label, eps) for label in attacks) if values]
+    return {seed: min(values[seed] for values in found) for seed in found[0]} if found else {}

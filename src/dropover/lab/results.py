@@ -1,7 +1,5 @@
 """Results on disk: one file a trial, written whole or not at all, and the long table made from them."""
 
-import functools
-import hashlib
 import json
 import math
 import os
@@ -14,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-import dropover
+from dropover.lab.fingerprints import trial_fingerprint
 from dropover.lab.machine import machine, versions
+from dropover.lab.rows import Row
 from dropover.lab.study import Arm, Study
-from dropover.lab.trial import Row
 
 COLUMNS = ["arm", "seed", "measure", "level", "value"]
 
@@ -53,19 +51,7 @@ class Finished:
 
 def trials_of(study: Study) -> list[Trial]:
     """Every arm × seed, seed by seed, so that a run that stops early has whole pairs."""
-    return [Trial(arm, seed, fingerprint(study, arm, seed)) for seed in study.seeds for arm in study.arms]
-
-
-def fingerprint(study: Study, arm: Arm, seed: int) -> str:
-    """Digest of everything that determines a trial: its settings, this package's code and torch's version."""
-    determined_by = {
-        **study.model_dump(mode="json", include={"data", "model", "training", "evaluation"}),
-        "arm": arm.model_dump(mode="json"),
-        "seed": seed,
-        "versions": versions(),
-        "code": _code(),
-    }
-    return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
+    return [Trial(arm, seed, trial_fingerprint(study, arm, seed)) for seed in study.seeds for arm in study.arms]
 
 
 def write_trial(folder: Path, trial: Trial, rows: Sequence[Row], seconds: float) -> Finished:
@@ -125,15 +111,3 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-@functools.cache
-def _code() -> str:
-    """Digest of the package's source, less what only shows results: edited code must not pass for its old results."""
-    root = Path(str(dropover.__file__)).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith(("cli/", "lab/report/")) and name not in ("lab/verdicts.py", "lab/statistics.py"):
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

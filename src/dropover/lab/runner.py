@@ -12,8 +12,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from dropover.lab.results import Finished, Trial, read_trial, table_of, trials_of, write_table, write_trial
+from dropover.lab.rows import Row
 from dropover.lab.study import Study
-from dropover.lab.trial import Progress, Row, run_trial
+from dropover.lab.trial import Progress, run_trial
 from dropover.lab.worker import Died, TrialFunction, serve
 
 
@@ -70,8 +71,9 @@ def run_study(
     jobs: int,
     listener: Listener = lambda _: None,
     trial: TrialFunction = run_trial,
+    store: Path | None = None,
 ) -> Outcome:
-    """Run every trial of a study that `folder` doesn't hold yet, in `jobs` processes of one thread each.
+    """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
 
     Each trial is written when it ends, and results.csv with it. Ctrl-C stops the workers and returns what is
     finished, with `interrupted` set; running again takes those trials over. A trial that fails, or whose process dies,
@@ -79,17 +81,19 @@ def run_study(
 
     Args:
         study: What to run.
-        folder: Where results go; made if missing.
+        folder: Where results.csv goes, and the trials with it; made if missing.
         jobs: Number of worker processes, at least 1.
         listener: Called in this process with every event.
         trial: The function that runs one trial, importable by the workers.
+        store: Where trials are kept that several studies share, instead of in `folder`.
     """
+    store = folder if store is None else store
     started = time.perf_counter()
     trials = trials_of(study)
     outcome = Outcome(total=len(trials))
     waiting: deque[Trial] = deque()
     for one in trials:
-        known = read_trial(folder, one)
+        known = read_trial(store, one)
         if known is None:
             waiting.append(one)
         else:
@@ -101,7 +105,7 @@ def run_study(
     try:
         for event in _work_off(study, waiting, jobs, workers, trial):
             if isinstance(event, _Returned):
-                done = write_trial(folder, event.trial, event.rows, event.seconds)
+                done = write_trial(store, event.trial, event.rows, event.seconds)
                 outcome.finished.append(done)
                 write_table(table_of(outcome.finished, study), folder / "results.csv")
                 listener(Ended(done, reused=False))
@@ -130,17 +134,22 @@ def _work_off(
 ) -> Iterator[Started | Moved | Failed | _Returned]:
     """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
     while waiting or workers:
-        while waiting and len(workers) < jobs:
+        while len(workers) < jobs and sum(worker.current is None for worker in workers) < len(waiting):
             workers.append(_Worker(study, trial))
-        for worker in workers:
-            if worker.current is None and waiting:
+        for worker in [worker for worker in workers if worker.current is None]:
+            if waiting:
                 yield worker.give(waiting.popleft())
+            else:
+                workers.remove(worker)
+                worker.stop()
+        if not workers:
+            return
         ready = wait([worker.connection for worker in workers])
         for worker in [worker for worker in workers if worker.connection in ready]:
             event = worker.receive()
             if event is not None:
                 yield event
-            if worker.gone or (worker.current is None and not waiting):
+            if worker.gone:
                 workers.remove(worker)
                 worker.stop()
 

@@ -1,7 +1,8 @@
 """Random streams with names: whatever draws random numbers says which stream it draws from.
 
 A stream is a pair of a study's seed and a name. Two trials of one seed that differ only in their arm read the same
-"weights", "batches", noise and attack streams, so what differs between them is the regulariser and nothing else.
+"weights", "batches", "augmentation", noise and attack streams, so what differs between them is the regulariser and
+nothing else.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import torch
 
 WEIGHTS = "weights"
 BATCHES = "batches"
+AUGMENTATION = "augmentation"
 REGULARIZER = "regularizer"
 INFERENCE = "inference"
 
@@ -21,9 +23,14 @@ def noise_stream(name: str, level: float) -> str:
     return f"noise {name} {level}"
 
 
-def attack_stream(name: str, eps: float) -> str:
-    """The stream that one attack at one ε draws its starting points from, the same for every arm."""
-    return f"attack {name} {eps}"
+def attack_stream(label: str) -> str:
+    """The stream that one attack draws its starting points from, the same for every arm."""
+    return f"attack {label}"
+
+
+def inference_stream(batch: int) -> str:
+    """The stream that a model whose inference is random draws from on one batch of test images."""
+    return f"{INFERENCE} {batch}"
 
 
 def stream_seed(seed: int, name: str) -> int:

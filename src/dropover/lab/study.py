@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+Scale = Literal["smoke", "laptop", "paper"]
 Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
@@ -34,6 +35,12 @@ class DataSettings(_Table):
     folder: Path | None = None
     train_limit: PositiveInt | None = None
     test_limit: PositiveInt | None = None
+    size: PositiveInt | None = None
+    """Pixels a side that images are resized to; only for data sets whose images may differ in size."""
+    validation: NonNegativeInt = 0
+    """How many training images are held out of training."""
+    score: Literal["test", "validation"] = "test"
+    """Which images are scored: choices are made on the validation images, and test is read once."""
 
 
 class ModelSettings(BaseModel):
@@ -58,14 +65,25 @@ class TrainingSettings(_Table):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
+    augment: Annotated[list[Literal["crop", "flip"]], AfterValidator(_distinct)] = []
 
 
 class AttackSettings(BaseModel):
-    """One attack and the sizes of perturbation it is run at. Keys beside `name` and `eps` are the attack's own."""
+    """One attack and the sizes of perturbation it is run at. The other keys are settings of the attack."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
+    label: str = ""
+    """Its name in tables and files, no two attacks' the same. Made of the name, norm and target where none is given."""
     eps: Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or raw.get("label") or not isinstance(raw.get("name"), str):
+            return raw
+        parts = [raw["name"], *(["l2"] if raw.get("norm") == "l2" else []), *(["targeted"] if "target" in raw else [])]
+        return {**raw, "label": " ".join(parts)}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -79,7 +97,11 @@ class EvaluationSettings(_Table):
     batch_size: PositiveInt = 250
     attack_images: PositiveInt | None = None
     noise: dict[str, Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]] = {}
+    clip_noise: bool = True
+    """Whether noisy pixels are clipped back to [0, 1]."""
     attacks: list[AttackSettings] = []
+    inference_rates: Annotated[list[Level], AfterValidator(_distinct)] = []
+    """Rates that the arms' layers are given at inference, beside their own, for a grid of train rate × test rate."""
 
 
 class Arm(BaseModel):
@@ -108,7 +130,7 @@ class Study(_Table):
 
     name: Annotated[str, Field(min_length=1)] = "study"
     description: str = ""
-    scale: Literal["smoke", "laptop", "paper"] = "laptop"
+    scale: Scale = "laptop"
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0, 1, 2]
     reference: str = "none"
     data: DataSettings = DataSettings()

@@ -4,15 +4,18 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
+from dropover.lab.augmentation import augmented
 from dropover.lab.data import Data
 from dropover.lab.evaluation import Examples, logits_on, pixels
-from dropover.lab.streams import BATCHES, REGULARIZER, generator, seeded
+from dropover.lab.models.state import parameters_of
+from dropover.lab.streams import AUGMENTATION, BATCHES, REGULARIZER, generator, seeded
 from dropover.lab.study import TrainingSettings
 
 # Batches between two reports: a fifth of a second or so.
@@ -59,8 +62,8 @@ def train(
     Args:
         model: Maps images with pixels in [0, 1] to logits.
         data: Images to train on, and to measure each epoch on.
-        settings: Epochs, batch size, optimiser and its schedule.
-        seed: The trial's seed, which the batches and the regulariser's numbers come from.
+        settings: Epochs, batch size, optimiser and its schedule, augmentation.
+        seed: The trial's seed, which the batches, their augmentation and the regulariser's numbers come from.
         label: The arm's name, for an error.
         test_batch: How many test images are scored at once.
         report: Called several times an epoch with the share of training done and the last epoch's test accuracy.
@@ -72,7 +75,7 @@ def train(
     batches = math.ceil(count / settings.batch_size)
     optimizer = _optimizer(model, settings)
     schedule = _schedule(optimizer, settings, settings.epochs * batches)
-    order = generator(seed, BATCHES)
+    order, changes = generator(seed, BATCHES), generator(seed, AUGMENTATION)
     epochs: list[Epoch] = []
     seconds = 0.0
     with seeded(seed, REGULARIZER):
@@ -80,7 +83,7 @@ def train(
             started = time.perf_counter()
             model.train()
             summed = 0.0
-            for index, (images, labels) in enumerate(_batches(data, batches, order)):
+            for index, (images, labels) in enumerate(_batches(data, batches, order, settings.augment, changes)):
                 summed += _step(model, images, labels, optimizer, schedule) * len(labels)
                 if index % _REPORT_EVERY == _REPORT_EVERY - 1:
                     done = (number + (index + 1) / batches) / settings.epochs
@@ -117,20 +120,23 @@ def _schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, step
 def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """The fused kernels update all weights in one call: with nets this small the calls are what costs."""
     if settings.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), settings.lr, weight_decay=settings.weight_decay, fused=True)
+        return torch.optim.Adam(parameters_of(model), settings.lr, weight_decay=settings.weight_decay, fused=True)
     return torch.optim.SGD(
-        model.parameters(), settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
+        parameters_of(model), settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
     )
 
 
-def _batches(data: Data, count: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """All training images in random order, in `count` batches whose sizes differ by one at most.
+def _batches(
+    data: Data, count: int, order: torch.Generator, augment: list[Literal["crop", "flip"]], changes: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All training images in random order, in `count` batches whose sizes differ by one at most, augmented.
 
     Even sizes, so that batch norm never meets a left-over batch of a single image.
     """
     shuffled = torch.randperm(len(data.train_images), generator=order)
     for index in shuffled.tensor_split(count):
-        yield pixels(data.train_images[index]), data.train_labels[index]
+        # On bytes, which are a quarter of the floats.
+        yield pixels(augmented(data.train_images[index], augment, changes)), data.train_labels[index]
 
 
 def _measured(model: nn.Module, data: Data, train_loss: float, test_batch: int, seed: int) -> Epoch:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from dropover.lab import statistics as st
-from dropover.lab.comparison import CLEAN, CROSS_ENTROPY, MARGIN, WORST, Audit, Column, Figure
+from dropover.lab.comparison import CLEAN, Audit, Column, Figure
+from dropover.lab.robustness import WORST
 from dropover.lab.study import Study
 
 
@@ -90,7 +91,11 @@ def about_the_test(found: Sequence[Figure]) -> list[str]:
 def headline(column: Column, reference: str) -> str:
     """Which arm has the most at one column, and which arms the intervals set apart from the reference."""
     at = f"{column.level or 0:g}"
-    name = {CLEAN: "Clean accuracy", WORST: f"Worst of all attacks at ε = {at}"}.get(column.measure)
+    name = {
+        CLEAN: "Clean accuracy",
+        WORST["linf"]: f"Worst of all attacks at ε = {at}",
+        WORST["l2"]: f"Worst of all attacks in L2 at ε = {at}",
+    }.get(column.measure)
     name = name or f"{column.measure.capitalize()} at {at}"
     if not column.best:
         mean = next(iter(column.figures.values())).mean
@@ -131,29 +136,38 @@ def robustness(arm: str, audits: Sequence[Audit], worst: Sequence[Figure], attac
     Args:
         arm: The arm's name.
         audits: What the margin loss found, over arms and ε.
-        worst: The arm's worst case over all attacks, one figure for each ε.
-        attacks: The names of the attacks that were run.
+        worst: The arm's worst case over all attacks of a norm, one figure for each ε.
+        attacks: The labels of the attacks that were run.
     """
     own = [audit for audit in audits if audit.arm == arm]
     lines = []
     hidden = [audit for audit in own if audit.hidden]
     if hidden:
-        gaps = ", ".join(f"{100 * audit.gap:.1f} points more at ε = {audit.level:g}" for audit in hidden)
+        gaps = ", ".join(f"{100 * audit.gap:.1f} points more at ε = {_radius(audit)}" for audit in hidden)
         lines.append(
             f"The cross-entropy figure is an upper bound: a margin loss breaks {gaps}. Gradients are partly hidden."
         )
-    honest = [f"{audit.level:g}" for audit in own if not audit.hidden]
+    honest = [_radius(audit) for audit in own if not audit.hidden]
     if honest:
         lines.append(f"The cross-entropy figure survives the margin loss at ε = {', '.join(honest)}.")
     if not own and worst:
-        lines.append(f"Not checked with a margin loss: that needs {MARGIN} and one of {', '.join(CROSS_ENTROPY)}.")
+        lines.append(
+            "Not checked with a margin loss: that needs one attack on it, such as pgd-margin, and one without."
+        )
     if worst:
-        kept = ", ".join(f"{percent(figure.mean)} at ε = {figure.level or 0:g}" for figure in worst)
+        in_l2 = {WORST["linf"]: "", WORST["l2"]: " (L2)"}
+        kept = ", ".join(
+            f"{percent(figure.mean)} at ε = {figure.level or 0:g}{in_l2[figure.measure]}" for figure in worst
+        )
         lines.append(
             f"To believe: the worst over all attacks, image by image: {kept}. "
             f"Still an upper bound: only {', '.join(attacks)} {'was' if len(attacks) == 1 else 'were'} tried."
         )
     return lines
+
+
+def _radius(audit: Audit) -> str:
+    return f"{audit.level:g}" + (" (L2)" if audit.norm == "l2" else "")
 
 
 def audit_headline(audits: Sequence[Audit]) -> str | None:
@@ -163,7 +177,7 @@ def audit_headline(audits: Sequence[Audit]) -> str | None:
     where: dict[str, list[str]] = {}
     for audit in audits:
         if audit.hidden:
-            where.setdefault(audit.arm, []).append(f"{audit.level:g}")
+            where.setdefault(audit.arm, []).append(_radius(audit))
     if not where:
         return (
             "Attacks: at no ε does a margin loss break clearly more than cross-entropy does; "

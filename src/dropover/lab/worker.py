@@ -11,8 +11,9 @@ from typing import Protocol
 
 import torch
 
+from dropover.lab.rows import Row
 from dropover.lab.study import Arm, Study
-from dropover.lab.trial import Progress, Row
+from dropover.lab.trial import Progress
 
 # Numbers of glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1

@@ -1,27 +1,26 @@
 """The fast gradient sign method (Goodfellow, Shlens & Szegedy 2015)."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
 from dropover.lab.attacks.losses import cross_entropy
-from dropover.lab.attacks.untouched import model_untouched
+from dropover.lab.attacks.task import Task
 
 
-def fgsm(model: nn.Module, images: Tensor, labels: Tensor, eps: float, generator: torch.Generator) -> Tensor:
-    """One step of size `eps` along the sign of the cross-entropy's gradient, clipped to [0, 1].
+def fgsm(task: Task) -> list[Tensor]:
+    """One step of length ε uphill on the cross-entropy, clipped to [0, 1]; one gradient serves every ε.
 
-    Args:
-        model: Maps images to logits.
-        images: Pixels in [0, 1], of shape (N, C, H, W).
-        labels: Their classes, of shape (N,).
-        eps: Size of the step, in pixels.
-        generator: Not read: nothing is random here.
+    In L∞ the step goes along the gradient's sign, in L2 along the gradient.
     """
-    with model_untouched(model), torch.enable_grad():
-        x = images.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(cross_entropy(model(x), labels).sum(), x)
-    return (images + eps * gradient.sign()).clamp(0, 1)
+    found = [task.images.clone() for _ in task.eps]
+    for piece in task.pieces(task.open):
+        clean = task.images[piece]
+        gradient = task.see(clean, piece, cross_entropy).gradient
+        assert gradient is not None
+        uphill = task.norm.uphill(gradient)
+        for images, eps in zip(found, task.eps, strict=True):
+            images[piece] = (clean + eps * uphill).clamp(0, 1)
+    return found
 
 
-ATTACKS.add(Attack("fgsm", (), "one step along the sign of the cross-entropy's gradient", fgsm))
+ATTACKS.add(Attack("fgsm", (), "one step uphill on the cross-entropy", fgsm))

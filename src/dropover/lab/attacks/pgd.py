@@ -1,29 +1,24 @@
-"""Projected gradient descent (Madry et al. 2018), L∞."""
+"""Projected gradient descent (Madry et al. 2018)."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
+from dropover.lab.attacks.climbing import FixedSteps, climb, fraction
 from dropover.lab.attacks.losses import cross_entropy
-from dropover.lab.attacks.projected import ascend
+from dropover.lab.attacks.task import Task
 
 
-def pgd(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    eps: float,
-    generator: torch.Generator,
-    *,
-    steps: int = 10,
-    step: float = 0.1,
-    restarts: int = 1,
-) -> Tensor:
+def pgd(task: Task, *, steps: int = 10, step: float = 0.1, restarts: int = 1) -> list[Tensor]:
     """Climb the cross-entropy from a random start in the ball; 10 steps of ε/10 as in the papers.
 
-    The arguments are those of `dropover.lab.attacks.projected.ascend`.
+    Args:
+        task: What is attacked.
+        steps: How many, at least 1.
+        step: Length of a step as a fraction of ε, above 0, at most 2.
+        restarts: How many random starts, at least 1.
     """
-    return ascend(model, images, labels, eps, generator, loss=cross_entropy, steps=steps, step=step, restarts=restarts)
+    length = fraction(step)
+    return climb(task, cross_entropy, lambda eps: FixedSteps(task, eps, length), steps=steps, restarts=restarts)
 
 
 ATTACKS.add(Attack("pgd", (), "ten steps up the cross-entropy from a random start in the ball", pgd))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dropover.registry import Registry
 
@@ -22,11 +22,12 @@ class Data:
     """Images and labels in memory.
 
     Attributes:
-        train_images: uint8 pixels of shape (N, C, H, W), 0 to 255.
+        train_images: uint8 pixels of shape (N, C, H, W), 0 to 255, H equal to W.
         train_labels: int64 class numbers of shape (N,).
         test_images: like `train_images`.
         test_labels: like `train_labels`.
         classes: The classes' names, in the order of their numbers.
+        scored: What the test images are: the set's own, or training images held out for validation.
     """
 
     train_images: Tensor
@@ -34,16 +35,44 @@ class Data:
     test_images: Tensor
     test_labels: Tensor
     classes: tuple[str, ...]
+    scored: Literal["test", "validation"] = "test"
+
+
+def described(data: Data, name: str) -> str:
+    """What was found, in one line: classes, size, channels and counts.
+
+    Args:
+        data: The images, as `load_data` gives them.
+        name: The data set's name.
+    """
+    channels, height, width = data.train_images.shape[1:]
+    use = "test" if data.scored == "test" else "validate"
+    return (
+        f"{name}: {len(data.classes)} classes, {height}×{width}, {channels} channel{'s' if channels > 1 else ''}, "
+        f"{len(data.train_labels):,} to train, {len(data.test_labels):,} to {use}"
+    )
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """A data set by name. `load` takes the folder to look in (None: the usual places) and raises `DataError`."""
+    """A data set by name.
+
+    Attributes:
+        name: Its name in a study.
+        aliases: Other names that find it.
+        summary: One line for the list.
+        load: Takes the folder to look in (None: the usual places), downloads what is missing where there is a network,
+            and raises `DataError`.
+        where: The place that holds all its files, None if there is none. Takes the folder like `load`; reads nothing.
+        resized: For sets whose images may differ in size: like `load`, at so many pixels a side.
+    """
 
     name: str
     aliases: tuple[str, ...]
     summary: str
     load: Callable[[Path | None], Data]
+    where: Callable[[Path | None], Path | None]
+    resized: Callable[[Path | None, int], Data] | None = None
 
 
 DATA: Registry[DataSource] = Registry("data set", __name__)

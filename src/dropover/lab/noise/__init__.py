@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 class Noise:
     """A kind of noise by name.
 
-    `apply(images, level, generator)` takes images (N, C, H, W) with pixels in [0, 1] and returns noisy ones, clipped
-    back to [0, 1]; level 0 returns them unchanged; a level out of range raises `ValueError`. `unit` says what a
-    level measures.
+    `draw(images, level, generator)` takes images (N, C, H, W) with pixels in [0, 1] and returns noisy ones; a level out
+    of range raises `ValueError`. `unit` says what a level measures.
     """
 
     name: str
     aliases: tuple[str, ...]
     summary: str
     unit: str
-    apply: Callable[[Tensor, float, torch.Generator], Tensor]
+    draw: Callable[[Tensor, float, torch.Generator], Tensor]
+
+    def apply(self, images: Tensor, level: float, generator: torch.Generator, *, clip: bool = True) -> Tensor:
+        """Noisy images, clipped back to [0, 1] unless told otherwise."""
+        noisy = self.draw(images, level, generator)
+        return noisy.clamp(0, 1) if clip else noisy
 
 
 NOISES: Registry[Noise] = Registry("noise", __name__)

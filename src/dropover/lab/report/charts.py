@@ -7,11 +7,9 @@ import pandas as pd
 import vl_convert
 
 from dropover.lab.comparison import levels
+from dropover.lab.pictures.palette import COLORS, REFERENCE_COLOR
 from dropover.lab.study import Study
 
-# Okabe and Ito's colours, told apart by colour-blind readers too; the shape repeats the distinction in print.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C510A", "#5E3C99", "#B8860B", "#1B7837")
-REFERENCE_COLOR = "#555555"
 SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left", "stroke")
 WIDTH, HEIGHT = 300, 190
 

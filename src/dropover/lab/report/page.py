@@ -10,10 +10,12 @@ import pandas as pd
 
 from dropover.cards import Card
 from dropover.lab import verdicts
-from dropover.lab.comparison import CLEAN, WORST, Audit, Column, audits, columns, figures, worst_levels
+from dropover.lab.attacks.task import PIXELS
+from dropover.lab.comparison import CLEAN, Audit, Column, attacks_in, audits, columns, figures, worst_levels
+from dropover.lab.models.building import NONE, positions_of
 from dropover.lab.report import charts
-from dropover.lab.study import Arm, Study
-from dropover.lab.trial import NONE, positions_of
+from dropover.lab.robustness import WORST, norm_of
+from dropover.lab.study import Arm, AttackSettings, Study
 from dropover.methods import METHODS
 
 
@@ -90,7 +92,7 @@ def _tied(text: str) -> str:
 
 def answer(shown: Sequence[Column], found: Sequence[Audit], study: Study) -> list[str]:
     """The study's outcome in a few sentences: who is ahead at each column of the table, and the margin check."""
-    told = {CLEAN, WORST, *study.evaluation.noise}
+    told = {CLEAN, *WORST.values(), *study.evaluation.noise}
     lines = [verdicts.headline(column, study.reference) for column in shown if column.measure in told]
     checked = verdicts.audit_headline(found)
     return [*lines, checked] if checked else lines
@@ -98,14 +100,18 @@ def answer(shown: Sequence[Column], found: Sequence[Audit], study: Study) -> lis
 
 def _section(table: pd.DataFrame, study: Study, arm: Arm, shown: Sequence[Column], found: Sequence[Audit]) -> Section:
     own = [column.figures[arm.label] for column in shown if arm.label in column.figures]
-    at_every_eps = (figures(table, study, WORST, eps) for eps in worst_levels(table, study))
+    at_every_eps = (
+        figures(table, study, measure, eps)
+        for norm, measure in WORST.items()
+        for eps in worst_levels(table, study, norm)
+    )
     worst = [figure for row in at_every_eps for figure in row if figure.arm == arm.label]
     return Section(
         label=arm.label,
         color=charts.arm_colors(study)[arm.label],
         settings=_settings(arm),
         verdicts=[verdicts.against_reference(figure, study.reference) for figure in own],
-        robustness=verdicts.robustness(arm.label, found, worst, [attack.name for attack in study.evaluation.attacks]),
+        robustness=verdicts.robustness(arm.label, found, worst, [attack.label for attack in study.evaluation.attacks]),
         card=None if arm.method == NONE else METHODS.get(arm.method).card,
     )
 
@@ -117,11 +123,20 @@ def _settings(arm: Arm) -> str:
     return f"{arm.method} at {', '.join(positions_of(arm))}" + (f"; {settings}" if settings else "")
 
 
+def _axis(attack: AttackSettings) -> str:
+    """What ε measures; the attacks of a norm share it."""
+    unit = "pixels in [0, 1]" if attack.settings.get("units", PIXELS) == PIXELS else "normalised input"
+    return f"ε ({unit}{', L2' if norm_of(attack) == 'l2' else ''})"
+
+
 def _pictures(table: pd.DataFrame, study: Study) -> dict[str, list[Picture]]:
     """Groups of charts by the heading that they stand under; a group without charts is left out."""
-    attacks = [*dict.fromkeys(attack.name for attack in study.evaluation.attacks), WORST]
-    # Elsewhere not every attack ran, and the curve would rise with ε.
-    table = table[(table["measure"] != WORST) | table["level"].isin(worst_levels(table, study))]
+    axes: dict[str, str] = {}
+    for norm, worst in WORST.items():
+        own = attacks_in(study, norm)
+        axes |= {label: _axis(own[0]) for label in (*(attack.label for attack in own), worst) if own}
+        # Elsewhere not every attack ran, and the curve would rise with ε.
+        table = table[(table["measure"] != worst) | table["level"].isin(worst_levels(table, study, norm))]
     noises = list(study.evaluation.noise)
     spread = "mean over seeds, bars show the standard deviation"
     groups = {
@@ -129,8 +144,8 @@ def _pictures(table: pd.DataFrame, study: Study) -> dict[str, list[Picture]]:
             Picture(charts.dots(table, study, CLEAN), "Every seed", "Dots are seeds, the bar is their mean.")
         ],
         "Accuracy against ε": [
-            Picture(charts.curve(table, study, name, "ε (pixels in [0, 1])"), name, f"Accuracy under {name}: {spread}.")
-            for name in charts.drawable(table, attacks)
+            Picture(charts.curve(table, study, name, axes[name]), name, f"Accuracy under {name}: {spread}.")
+            for name in charts.drawable(table, list(axes))
         ],
         "Accuracy against noise": [
             Picture(charts.curve(table, study, name, "level"), name, f"Accuracy under {name} noise: {spread}.")

@@ -1,0 +1,104 @@
+"""`dropover inspect`: pictures from inside a trained net."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from dropover.lab.report.inspection.drawing import Shown
+    from dropover.lab.study import DataSettings
+
+
+def inspect(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Your own MODULE:FACTORY, a network's name, or timm:NAME."),
+    ],
+    data: Annotated[str, typer.Option(metavar="NAME", help="A data set's name, or your own MODULE:FACTORY.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A state_dict, of torch.save or safetensors. [default: as the model is made]"
+        ),
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the data set's files are.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Scale a folder's images to N pixels a side.")
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POSITION",
+            help="Where to look: a position's name, a module's path, or 'before ' and one; may be repeated. "
+            "[default: the last maps before a pooling and the features before the last linear layer]",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")] = Path("results/inspect"),
+    eps: Annotated[float, typer.Option(min=0, max=1, metavar="E", help="The attack's size in L∞, in pixels.")] = 0.1,
+    images: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="How many images a picture shows.")] = 8,
+) -> None:
+    """Draw a trained net from inside.
+
+    Activations, what its layers (or FDD, if it has none) drop, what its maps look at by density, and the images that it
+    gets, noisy and attacked. Writes SVG, PDF and PNG files and a page, index.html.
+    """
+    from dropover.lab.report.inspection.drawing import draw_all
+    from dropover.lab.report.inspection.writing import write_inspection
+    from dropover.lab.study import DataSettings
+
+    try:
+        settings = DataSettings(name=data, folder=folder, size=size)
+        shown = _shown(model, settings, weights, at or [], images)
+    except ValueError as error:
+        _fail(str(error))
+    facts = {
+        "Network": f"{model}, {sum(each.numel() for each in shown.model.parameters()):,} parameters",
+        "Weights": str(weights) if weights is not None else "as the model is made: no file was given",
+        "Data": f"{data}: {len(shown.data.test_labels):,} test images",
+        "Looked at": "; ".join(f"{each.place}: {each.content}" for each in shown.positions),
+    }
+    try:
+        files = write_inspection(out, model, facts, draw_all(shown, eps))
+    except OSError as error:
+        _fail(f"{error.filename or out}: can't be written ({error.strerror or error})")
+    for place in facts["Looked at"].split("; "):
+        typer.echo(place)
+    names = dict.fromkeys(file.stem for file in files[1:])
+    typer.echo(f"Written: {files[0]}, and as SVG, PDF and PNG beside it {', '.join(names)}")
+
+
+def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[str], count: int) -> "Shown":
+    """The net with its weights, the images, and where to look.
+
+    Raises:
+        ValueError: one of them can't be had, said in one line.
+    """
+    import torch
+
+    from dropover.lab.data.loading import load_data
+    from dropover.lab.evaluation import pixels
+    from dropover.lab.models.foreign import network_named
+    from dropover.lab.models.positions import look, places
+    from dropover.lab.probing.finding import default_places
+    from dropover.lab.report.inspection.drawing import Shown
+    from dropover.lab.streams import WEIGHTS, seeded
+    from dropover.lab.weights import load_weights
+
+    data = load_data(settings)
+    _, channels, size, _ = data.test_images.shape
+    network = network_named(name)
+    with seeded(0, WEIGHTS):
+        model = network.build(channels, size, len(data.classes)).to(memory_format=torch.channels_last).eval()
+    if weights is not None:
+        load_weights(model, weights)
+    two = pixels(data.test_images[:2])
+    where = places(model, network.positions, at) if at else default_places(model, two)
+    if not where:
+        raise ValueError(f"{name} has no maps and no linear layer to look at: name a position with --at")
+    return Shown(model, data, list(look(model, where, two).values()), count)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(2)

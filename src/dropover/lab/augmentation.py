@@ -1,0 +1,48 @@
+"""Random crops and flips of a whole batch at once, as is usual for CIFAR (He et al. 2016, section 4.2)."""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PADDING = 4
+
+
+def augmented(images: Tensor, names: Collection[str], draws: torch.Generator) -> Tensor:
+    """Images of which every one is cropped and flipped at random.
+
+    Args:
+        images: Shape (N, C, H, W), of any type.
+        names: "crop" and "flip", in any order; a crop is always taken first.
+        draws: Where the random numbers come from.
+    """
+    if "crop" in names:
+        images = cropped(images, torch.randint(2 * PADDING + 1, (2, len(images)), generator=draws))
+    if "flip" in names:
+        images = flipped(images, torch.randint(2, (len(images),), generator=draws).bool())
+    return images
+
+
+def cropped(images: Tensor, offsets: Tensor) -> Tensor:
+    """Windows of the images' own size, out of the images with four pixels of zeros around them.
+
+    Args:
+        images: Shape (N, C, H, W).
+        offsets: Row and column of each window's first pixel, of shape (2, N), 0 to 8; 4 leaves an image as it is.
+    """
+    height, width = images.shape[2:]
+    padded = F.pad(images, [PADDING] * 4)
+    # A view of all 81 windows of each image; indexing copies one of them, and no pixel is visited twice.
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(len(images)), :, offsets[0], offsets[1]]
+
+
+def flipped(images: Tensor, which: Tensor) -> Tensor:
+    """Images of which some are mirrored left to right.
+
+    Args:
+        images: Shape (N, C, H, W).
+        which: bool of shape (N,).
+    """
+    return torch.where(which[:, None, None, None], images.flip(3), images)

@@ -1,0 +1,187 @@
+"""Places in a network where a regulariser can sit: the papers' names, or any module's path; and what passes there."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from dropover.insertion import insert
+from dropover.insertion.matching import matched, names_of
+
+Kind = Literal["maps", "features", "tokens", "attention"]
+Named = Mapping[str, str | tuple[str, ...]]
+
+DEFAULT_POSITION: dict[str, str] = {"features": "fc", "maps": "last-conv"}
+
+
+class PositionError(ValueError):
+    """A position that a network doesn't have, or where a layer can't sit."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One side of one module: its path, and "before" or "after" it."""
+
+    path: str
+    side: str
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.path!r}"
+
+
+@dataclass(frozen=True)
+class Position:
+    """What passes through a place.
+
+    Attributes:
+        place: Where it is.
+        kind: "features" (N, F), "maps" (N, C, H, W), "tokens" (N, T, F) or "attention" weights (N, heads, T, T).
+        shape: The tensor's sizes for one image.
+    """
+
+    place: Place
+    kind: Kind
+    shape: tuple[int, ...]
+
+    @property
+    def channel_dim(self) -> int:
+        """The dimension of the units, dimension 0 being the images."""
+        return -1 if self.kind == "tokens" else 1
+
+    @property
+    def units(self) -> int:
+        """How many maps, features, features of each token, or heads."""
+        return self.shape[-1] if self.kind == "tokens" else self.shape[0]
+
+    @property
+    def content(self) -> str:
+        """What passes, in words."""
+        sizes = "×".join(map(str, self.shape[1:]))
+        return {
+            "features": f"{self.units} features",
+            "maps": f"{self.units} maps of {sizes}",
+            "tokens": f"{self.shape[0]} tokens of {self.units} features",
+            "attention": f"attention weights of {sizes} in {self.units} heads",
+        }[self.kind]
+
+
+def places(model: nn.Module, named: Named, words: Iterable[str]) -> list[Place]:
+    """The places that a study's words mean.
+
+    Args:
+        model: The network.
+        named: Its named positions, see `Network.positions`.
+        words: Such names; or modules' paths or glob patterns, after which the place is, or "before " and one of these.
+
+    Raises:
+        PositionError: nothing is called so, or two words mean the same place.
+    """
+    known = names_of(model)
+    found: dict[Place, str] = {}
+    for word in words:
+        targets = named.get(word, word)
+        for target in (targets,) if isinstance(targets, str) else targets:
+            side, path = _parsed(target)
+            try:
+                hosts = matched(known, path)
+            except ValueError as error:
+                if word in named:
+                    raise PositionError(f"position {word!r} ({target!r}) isn't in this model: {error}") from error
+                raise PositionError(f"no position {word!r}: {_known(word, named, model)}") from None
+            for host in hosts:
+                place = Place(known[host][0], side)
+                if place in found:
+                    twice = f"has {word!r} twice"
+                    raise PositionError(
+                        twice if found[place] == word else f"{found[place]!r} and {word!r} both put a layer {place}"
+                    )
+                found[place] = word
+    return list(found)
+
+
+def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, Position]:
+    """What passes through each place, from one run of the model on two images.
+
+    Args:
+        model: The network; it is as it was afterwards.
+        at: Places in it.
+        images: Exactly two, pixels in [0, 1].
+
+    Raises:
+        PositionError: a place that the model never comes to, or where something else passes than a layer can sit on.
+    """
+    wanted, seen = list(at), {}
+    for side in ("before", "after"):
+        probes: dict[str | type[nn.Module], nn.Module | tuple[str, nn.Module]] = {
+            place.path: (side, _Probe()) for place in wanted if place.side == side
+        }
+        if not probes:
+            continue
+        try:
+            plan = insert(model, probes, example=images)
+        except (TypeError, ValueError) as error:
+            raise PositionError(str(error)) from error
+        for placement in plan.placements:
+            assert isinstance(placement.layer, _Probe)
+            place = Place(placement.names[0], side)
+            seen[place] = _position(place, placement.layer, len(images))
+        plan.remove()
+    return {place: seen[place] for place in wanted}
+
+
+def positions(model: nn.Module, named: Named, images: Tensor) -> dict[str, list[Position]]:
+    """What passes through each named position of a network; arguments as for `places` and `look`."""
+    there = {name: places(model, named, [name]) for name in named}
+    seen = look(model, dict.fromkeys(place for each in there.values() for place in each), images)
+    return {name: [seen[place] for place in each] for name, each in there.items()}
+
+
+class _Probe(nn.Module):
+    """Notes what it is shown. Unlike an `Identity`, it makes `insert` turn fused attention off, as a layer would."""
+
+    shape: tuple[int, ...] = ()
+    rows_sum_to_one = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shape = tuple(x.shape)
+        if x.ndim == 4 and x.shape[2] == x.shape[3] and x.is_floating_point():
+            sums = x.sum(-1)
+            self.rows_sum_to_one = bool((x >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+        return x
+
+
+def _position(place: Place, probe: _Probe, images: int) -> Position:
+    kinds: dict[int, Kind] = {2: "features", 3: "tokens", 4: "attention" if probe.rows_sum_to_one else "maps"}
+    kind = kinds.get(len(probe.shape))
+    if kind is None or probe.shape[0] != images:
+        raise PositionError(
+            f"{place} a tensor of shape {probe.shape} passes for {images} images, which is neither maps (N, C, H, W), "
+            f"tokens (N, T, F), attention weights (N, heads, T, T) nor features (N, F)"
+        )
+    return Position(place, kind, probe.shape[1:])
+
+
+def _parsed(target: str) -> tuple[str, str]:
+    side, space, path = target.partition(" ")
+    return (side, path) if space and side in ("before", "after") else ("after", target)
+
+
+def _known(word: str, named: Named, model: nn.Module) -> str:
+    paths = [path for path, _ in model.named_modules() if path]
+    side, path = _parsed(word)
+    prefix = f"{side} " if path != word else ""
+    close = [] if prefix else difflib.get_close_matches(word, named, n=2)
+    close = close or [prefix + each for each in difflib.get_close_matches(path, paths, n=2)]
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{hint}known are {choices(named, model)}"
+
+
+def choices(named: Named, model: nn.Module) -> str:
+    """What a position can be called in this model: its names, and a few modules' paths as examples."""
+    outer = [path for path, _ in model.named_children()]
+    shown = ", ".join(f"'{each}'" for each in ([*outer[-4:-1]] or outer))
+    paths = f"any module's path ({shown} and so on) with 'after ' or 'before ' in front; alone it means after"
+    return f"{', '.join(named)}, and {paths}" if named else paths

@@ -1,0 +1,46 @@
+"""A net's pictures as files, and one page with all of them."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import jinja2
+
+from dropover.lab.pictures.style import save
+from dropover.lab.report.inspection.drawing import Drawing
+from dropover.lab.results import write_text
+
+PAGE = "index.html"
+
+
+def write_inspection(folder: Path, title: str, facts: Mapping[str, str], drawings: Iterable[Drawing]) -> list[Path]:
+    """Write each picture as SVG, PDF and PNG, and a page that holds them all and loads nothing.
+
+    Args:
+        folder: Where to; made if missing.
+        title: The page's title.
+        facts: What was inspected: a term and its description for each line at the top.
+        drawings: The pictures, drawn one by one.
+
+    Returns:
+        The files, the page first.
+    """
+    written: list[Path] = []
+    blocks = []
+    for drawing in drawings:
+        files = save(drawing.figure, folder / drawing.name)
+        written += files
+        # As an image and not as part of the page: parts of two pictures may have the same id.
+        svg = base64.b64encode(files[0].read_bytes()).decode()
+        blocks.append({"drawing": drawing, "svg": svg, "files": [file.name for file in files]})
+    here = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([here, here.parent]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("page.html").render(title=title, facts=facts, blocks=blocks)
+    write_text(folder / PAGE, page)
+    return [folder / PAGE, *written]

@@ -1,0 +1,62 @@
+"""The user's own code by name: "module:factory", found in the current directory too."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def is_user_code(name: str) -> bool:
+    """Whether `name` names a factory of the user's rather than an entry of a registry."""
+    return ":" in name
+
+
+def factory_named(name: str) -> Callable[..., Any]:
+    """The callable that "module:factory" names.
+
+    Raises:
+        ValueError: there is no such module, it fails when it is imported, or it has no such callable.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise ValueError(f"must be MODULE:FACTORY, such as my_package.my_module:make, got {name!r}")
+    try:
+        with current_directory_importable():
+            found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise ValueError(f"module {module_name!r} can't be imported: {error}") from error
+        raise ValueError(
+            f"there is no module {module_name!r}: looked in the current directory, {Path.cwd()}, and among what is "
+            f"installed"
+        ) from None
+    except Exception as error:
+        raise ValueError(f"module {module_name!r} can't be imported: {described(error)}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ValueError(f"module {module_name!r} has no {attribute!r}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(f"{name} must be a function or class, got {type(found).__name__}")  # noqa: TRY004  # of a file
+    factory: Callable[..., Any] = found
+    return factory
+
+
+@contextmanager
+def current_directory_importable() -> Iterator[None]:
+    """Have `import` look in the current directory first, for a while: installed commands don't."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+
+
+def described(error: Exception) -> str:
+    """An error of the user's code in one line."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,16 @@
+import pytest
+from torchvision.datasets import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
+
+# A port that nothing listens on: refused at once, and the same with a network as without.
+NOWHERE = "http://127.0.0.1:9/"
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No data set can be downloaded."""
+    for kind in (MNIST, FashionMNIST):
+        monkeypatch.setattr(kind, "mirrors", [NOWHERE])
+    for kind in (CIFAR10, CIFAR100):
+        monkeypatch.setattr(kind, "url", NOWHERE + kind.filename)
+    moved = {part: [NOWHERE + file, file, checksum] for part, (_, file, checksum) in SVHN.split_list.items()}
+    monkeypatch.setattr(SVHN, "split_list", moved)
