@@ -31,9 +31,10 @@ unit: .venv/dev
 check-speed: .venv/dev
 	$(BIN)/python benchmarks/layers.py --check --threads 1
 
-bench: .venv/lab
+bench: .venv/dev
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/attacks.py
 
 # torch and torchvision are resolved together, by pip, as their builds must match.
 .venv/lab: pyproject.toml

@@ -1,0 +1,62 @@
+"""Does a claim of a paper hold on our figures? Judged by paired tests, and left open where the seeds are too few."""
+
+import math
+from collections.abc import Sequence
+
+from dropover.lab import statistics as st
+from dropover.lab.comparison import Figure
+from dropover.lab.reproductions.parts.items import Claim
+
+HOLDS, FAILS = "holds", "does not hold"
+
+
+def above(
+    text: str, better: Sequence[Figure], worse: Sequence[Figure], *, of: str = "seed", factor: float = 100
+) -> Claim:
+    """The claim that each figure of `better` is above each of `worse`.
+
+    Each pair is tested by the exact paired sign-flip test, with Holm's correction over all pairs. It holds if all are
+    shown to be above, fails if any is shown to be below, and else can't be told.
+
+    Args:
+        text: The claim.
+        better: Figures that are claimed to be higher, their values in the order of the seeds.
+        worse: Figures that they are claimed to be above, over the same seeds.
+        of: What the values are of, in the singular.
+        factor: What a difference is multiplied by when it is shown; 100 makes points of shares.
+    """
+    pairs = [(a, b) for a in better for b in worse]
+    known = [math.isfinite(value) for pair in pairs for figure in pair for value in figure.values]
+    if not all(known) or not pairs or any(len(a.values) != len(b.values) for a, b in pairs):
+        return Claim(text, "can't be told: some seeds have no figure to compare", "")
+    differences = [st.paired_difference(a.values, b.values) for a, b in pairs]
+    adjusted = st.holm([st.paired_p(a.values, b.values) for a, b in pairs])
+    shown = [p < st.ALPHA for p in adjusted]
+    over = [d.mean > 0 for d in differences]
+    if any(sure and not up for sure, up in zip(shown, over, strict=True)):
+        verdict = FAILS
+    elif all(shown):
+        verdict = HOLDS
+    else:
+        verdict = undecided(min(d.n for d in differences), len(pairs), of)
+    return Claim(text, verdict, _ours(pairs, differences, factor))
+
+
+def undecided(n: int, tests: int, of: str = "seed") -> str:
+    """That a claim is left open with n seeds, and how many it would take at the least."""
+    seeds = f"{n} {of}{'s' if n != 1 else ''}"
+    needed = st.pairs_needed(tests)
+    if n < needed:
+        return f"can't be told with {seeds} (it takes {needed} at the least)"
+    return f"not shown with {seeds}"
+
+
+def _ours(pairs: Sequence[tuple[Figure, Figure]], differences: Sequence[st.Difference], factor: float) -> str:
+    """Each pair's difference, with its 95 % interval."""
+    shown, digits = [], 1 if factor == 100 else 3
+    for (a, b), d in zip(pairs, differences, strict=True):
+        interval = (
+            "" if d.low is None or d.high is None else f" [{factor * d.low:+.{digits}f}, {factor * d.high:+.{digits}f}]"
+        )
+        shown.append(f"{a.arm} − {b.arm}: {factor * d.mean:+.{digits}f}{interval}")
+    return "; ".join(shown)

@@ -1,0 +1,112 @@
+"""The studies that a reproduction asks for, found and run, with nets and trials shared by all that ask for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dropover.lab.data import DataError
+from dropover.lab.data.loading import load_data
+from dropover.lab.report.files import study_text
+from dropover.lab.reproductions import Reproduction
+from dropover.lab.reproductions.parts.outcome import Outcome, Ran
+from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.results import table_of, write_text
+from dropover.lab.runner import Listener, run_study
+from dropover.lab.study import DataSettings, Scale, Study
+from dropover.lab.trial import run_trial
+
+NETS = "nets"
+"""The folder of trained nets, beside the folders of the names."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The studies that can run here, and a line for each data set that is not."""
+
+    studies: list[tuple[Request, Study]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Stopped:
+    """How far a run came that was interrupted: trials finished, of how many, in the study that was running."""
+
+    study: str
+    finished: int
+    total: int
+
+
+def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> Planned:
+    """Find and check everything that a reproduction needs, before anything is trained.
+
+    Raises:
+        StudyError: a study can't be run. One line for each problem.
+        DataError: none of the data sets is here.
+    """
+    planned = Planned()
+    for request in reproduction.requests(scale):
+        raw = request.raw(scale, seeds)
+        try:
+            load_data(DataSettings.model_validate(raw.get("data", {})))
+        except DataError as error:
+            line = f"{raw['data']['name']}: {error}"
+            if line not in planned.missing:
+                planned.missing.append(line)
+        else:
+            planned.studies.append((request, request.study(scale, seeds)))
+    if not planned.studies:
+        raise DataError("\n".join(planned.missing))
+    return planned
+
+
+def run(
+    planned: Planned,
+    scale: Scale,
+    store: Path,
+    folder: Path,
+    jobs: int,
+    watched: Callable[[Study, int, int], AbstractContextManager[Listener]],
+) -> Outcome | Stopped:
+    """Run what is planned and not there yet.
+
+    Args:
+        planned: What `plan` found.
+        scale: The scale that it was planned for.
+        store: Where trials and trained nets are kept for every name.
+        folder: Where this name's own files go: each study's rows and settings in a folder of its own.
+        jobs: Number of worker processes.
+        watched: Called with each study, its number from 1 and their count; gives what listens to its run.
+
+    Returns:
+        What came of it, or where it was interrupted.
+    """
+    outcome = Outcome(scale, missing=planned.missing)
+    for number, (request, study) in enumerate(planned.studies, start=1):
+        if request.images_only:
+            outcome.ran.append(Ran(request, study, table_of([], study), store / NETS))
+            continue
+        own = folder / request.name
+        with watched(study, number, len(planned.studies)) as listener:
+            done = run_study(study, own, jobs, listener, partial(run_trial, nets=store / NETS), store)
+        if done.interrupted:
+            return Stopped(study.name, len(done.finished), done.total)
+        write_text(own / "study.toml", study_text(study, {}))
+        failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
+        outcome.ran.append(Ran(request, study, table_of(done.finished, study), store / NETS, failures))
+    return outcome
+
+
+def nothing_finished(outcome: Outcome) -> bool:
+    """Whether a study that was to be trained has no finished trial, so that nothing can be drawn."""
+    return any(ran.table.empty for ran in outcome.ran if not ran.request.images_only)
+
+
+def failures(outcome: Outcome) -> Iterator[str]:
+    """One line for each trial that failed."""
+    for ran in outcome.ran:
+        for failure in ran.failures:
+            yield f"{ran.study.name}: {failure}"

@@ -1,0 +1,227 @@
+"""Every name at smoke scale through the real command, one after another, with one set of nets."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from dropover.cli import app
+from dropover.lab import nets
+from dropover.lab.comparison import Figure
+from dropover.lab.data.loading import load_data
+from dropover.lab.fingerprints import net_fingerprint
+from dropover.lab.reproductions import REPRODUCTIONS
+from dropover.lab.reproductions.parts.cells import cells
+from dropover.lab.reproductions.parts.claims import above
+from dropover.lab.reproductions.parts.printed import Printed, fdd_table2, fdd_table3
+from dropover.lab.reproductions.parts.request import Request
+
+NAMES = [
+    "fdd-table2", "fdd-table3", *(f"fdd-figure{n}" for n in range(2, 8)), "flipover-figure2", "flipover-table1",
+    "flipover-figure3", "flipover-table2", "flipover-figure4", "flipover-table3", "flipover-table4",
+]  # fmt: skip
+TABLES = [name for name in NAMES if "table" in name]
+
+
+@dataclass(frozen=True)
+class Made:
+    folder: Path
+    printed: dict[str, str]
+    nets: dict[str, int]
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["reproduce", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("smoke")
+    printed, kept = {}, {}
+    for name in NAMES:
+        code, printed[name], err = run(name, "--scale", "smoke", "--out", folder, "--jobs", 1)
+        assert (code, err) == (0, ""), name
+        kept[name] = len(list((folder / "nets").glob("*.pt")))
+    return Made(folder, printed, kept)
+
+
+def test_the_fifteen_names_are_there_and_no_other():
+    assert sorted(REPRODUCTIONS.names()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("option", ["--help", "--list"])
+def test_help_and_the_list_do_not_load_torch(option: str):
+    code = f"import sys; sys.argv = ['dropover', 'reproduce', {option!r}]; from dropover.cli import main\n"
+    code += "try: main()\nfinally: print([name for name in ('torch', 'matplotlib', 'pandas') if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert answer.stdout.endswith("[]\n"), answer.stderr
+    assert option == "--help" or all(name in answer.stdout for name in NAMES)
+
+
+def test_every_name_leaves_well_formed_files_that_state_their_scale(made: Made):
+    for name in NAMES:
+        folder = made.folder / name
+        page = (folder / "page.html").read_text(encoding="utf-8")
+        assert "Scale: smoke. Smaller than the paper&#39;s setting, so this is no reproduction of the paper." in page
+        assert "MNIST-5k instead of" in page
+        # Nothing to load: neither scripts nor anything from elsewhere.
+        assert not re.search(r'<script|<link|src="(?!data:)', page)
+        drawings = list(folder.glob("*.svg"))
+        assert drawings, name
+        for drawing in drawings:
+            assert ET.parse(drawing).getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - our own
+            assert drawing.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+            assert len(pd.read_csv(drawing.with_suffix(".csv"))) > 0
+        assert "Scale: smoke." in made.printed[name]
+
+
+def test_tables_have_the_papers_layout_and_columns(made: Made):
+    for name in TABLES:
+        table = pd.read_csv(made.folder / name / "table.csv")
+        assert {"row", "column", "ours", "spread", "seeds", "paper", "p_student", "p_exact", "p_holm"} <= set(table)
+        assert table["ours"].dropna().between(0, 100).all()
+    table = pd.read_csv(made.folder / "fdd-table2" / "table.csv")
+    assert len(table) == 8 * 5  # arms × the paper's four data sets, and the one that ran
+    assert table["ours"].notna().sum() == 8
+    assert set(table.loc[table["ours"].notna(), "column"]) == {"MNIST-5k"}
+
+
+def test_printed_figures_stand_in_the_page_and_the_csv(made: Made):
+    page = (made.folder / "fdd-table2" / "page.html").read_text(encoding="utf-8")
+    assert "paper 94.37 ± 0.05†" in page
+    table = pd.read_csv(made.folder / "fdd-table2" / "table.csv").set_index(["row", "column"])
+    assert table.loc[("Proposed / FDD-1D", "CIFAR-100"), "paper"] == 76.81
+    page = (made.folder / "fdd-table3" / "page.html").read_text(encoding="utf-8")
+    assert all(f"paper {printed.mean:.2f}" in page for row in fdd_table3().values() for printed in row.values())
+    entropies = pd.read_csv(made.folder / "fdd-figure3" / "entropy.csv")
+    assert entropies["paper"].dropna().tolist() == [2.045, 3.616]
+
+
+def test_each_net_is_trained_once_over_all_names(made: Made):
+    wanted = {
+        net_fingerprint(study, arm, seed)
+        for reproduction in REPRODUCTIONS
+        for request in reproduction.requests("smoke")
+        if not request.images_only
+        for study in [request.study("smoke")]
+        for arm in study.arms
+        for seed in study.seeds
+    }
+    assert len(list((made.folder / "nets").glob("*.pt"))) == len(wanted)
+    # What needs no more than table 2's nets trains none; figure 7 attacks table 3's anew.
+    before = dict(zip(NAMES[1:], NAMES, strict=False))
+    for name in ("fdd-table3", "fdd-figure3", "fdd-figure4", "fdd-figure6", "fdd-figure7", "flipover-figure3"):
+        assert made.nets[name] == made.nets[before[name]], name
+
+
+def test_a_rerun_takes_over_every_trial_and_draws_the_same(made: Made):
+    folder = made.folder / "fdd-table2"
+    before = {path.name: path.read_bytes() for path in folder.glob("table.*")}
+    code, out, _ = run("fdd-table2", "--scale", "smoke", "--out", made.folder, "--jobs", 1)
+    assert code == 0
+    assert "16 of 16 trials were finished by an earlier run and are taken over." in out
+    assert {path.name: path.read_bytes() for path in folder.glob("table.*")} == before
+
+
+def test_a_kept_net_is_the_trained_one_and_a_damaged_file_is_trained_anew(
+    made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    study = Request("fdd-toy").study("smoke")
+    data = load_data(study.data)
+    kept = nets.net_path(made.folder / "nets", study, study.arms[0], 0)
+    copy = nets.net_path(tmp_path, study, study.arms[0], 0)
+    copy.write_bytes(kept.read_bytes()[:-1000])
+    again, record = nets.trained_net(study, study.arms[0], 0, data, tmp_path)
+    monkeypatch.setattr(nets, "train", None)  # from here on only files can serve
+    for folder in (tmp_path, made.folder / "nets"):
+        known, known_record = nets.trained_net(study, study.arms[0], 0, data, folder)
+        assert known_record.epochs == record.epochs
+        assert not known.training
+        for a, b in zip(again.state_dict().values(), known.state_dict().values(), strict=True):
+            assert a.equal(b)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "which table or figure? `dropover reproduce --list` lists them"),
+        (["fdd-tabel2"], "unknown table or figure 'fdd-tabel2': did you mean 'fdd-table2'"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments: list[str], line: str):
+    code, out, err = run(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(line)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to interrupt")
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path):
+    arguments = ["flipover-table1", "--scale", "smoke", "--seeds", "1", "--out", str(tmp_path), "--jobs", "1"]
+    # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
+    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()"
+    process = subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-c", code, "reproduce", *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("[2/10]"):
+            os.killpg(process.pid, signal.SIGINT)
+            break
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "of 10 trials of flipover-cnn are finished and kept. The same command goes on from there: dropover" in err
+    assert "Traceback" not in err
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert re.search(r"[2-9] of 10 trials were finished by an earlier run", out)
+
+
+def figure(arm: str, *values: float) -> Figure:
+    return Figure(arm, "clean", None, values, sum(values) / len(values), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "verdict"),
+    [
+        ([0.9] * 6, [0.8] * 6, "holds"),
+        ([0.7] * 6, [0.8] * 6, "does not hold"),
+        ([0.9] * 5, [0.1] * 5, "can't be told with 5 seeds (it takes 6 at the least)"),
+        ([0.9, 0.7] * 3, [0.8] * 6, "not shown with 6 seeds"),
+        ([0.9] * 30, [0.8, 0.81] * 15, "holds"),
+        ([float("nan")] * 6, [0.8] * 6, "can't be told: some seeds have no figure to compare"),
+        ([], [], "can't be told: some seeds have no figure to compare"),
+    ],
+)
+def test_claims_are_judged_by_the_exact_test(better: list[float], worse: list[float], verdict: str):
+    found: Callable[[str, list[float]], list[Figure]] = lambda arm, values: [figure(arm, *values)] if values else []  # noqa: E731
+    assert above("text", found("a", better), found("b", worse)).verdict == verdict
+
+
+def test_the_best_are_bold_and_ties_too():
+    ours = {"a": figure("a", 0.5), "b": figure("b", 0.7), "c": figure("c", 0.7), "d": figure("d", 0.1)}
+    made = cells(["a", "b", "c", "d", "e"], ours, {"a": Printed(3.0), "e": Printed(4.0)})
+    assert [cell.bold for cell in made] == [False, True, True, False, False]
+    assert [cell.printed_bold for cell in made] == [False, False, False, False, True]
+    assert [cell.bold for cell in cells(["a", "b", "c", "d"], ours, {}, top=3)] == [True, True, True, False]
+    # Where two would be third, neither is.
+    tied = ours | {"d": figure("d", 0.5), "a": figure("a", 0.5)}
+    assert [cell.bold for cell in cells(["a", "b", "c", "d"], tied, {}, top=3)] == [False, True, True, False]
+
+
+def test_the_printed_figures_are_the_papers():
+    assert fdd_table2()["svhn"]["fdd1d"] == Printed(96.85, 0.03)
+    assert fdd_table3()["cifar100", "pgd", 0.03]["fdd3d"] == Printed(39.44)
+    assert len(fdd_table3()) == 14
