@@ -128,6 +128,7 @@ def test_a_study_runs_is_written_and_is_taken_over_from_its_own_file(study: Path
 def test_the_built_in_study_is_there_with_and_without_its_name():
     built_in = _load(None, None)
     assert _load("main", None) == built_in
+    assert _load("findings", None, variant="mnist-5k").data.name == "mnist-5k"
     assert [arm.method for arm in built_in.arms] == ["none", "dropout", "spatial", "flipover", "fdd1d", "fdd2d"]
     assert (built_in.data.name, built_in.seeds, _load(None, 5).seeds) == ("mnist-5k", [0, 1, 2], [0, 1, 2, 3, 4])
 

@@ -25,6 +25,7 @@ def compare(
     scale: Annotated[
         Literal["smoke", "laptop", "paper"] | None, typer.Option(help="Which of the file's scales. [default: its own]")
     ] = None,
+    variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes, of one thread each. [default: one a core]")
     ] = None,
@@ -45,8 +46,8 @@ def compare(
     from dropover.lab.machine import usable_cores
     from dropover.lab.runner import run_study
 
-    checked = _load(study, seeds, scale)
-    folder = out or Path("results") / checked.name
+    checked = _load(study, seeds, scale, variant)
+    folder = out or Path("results") / "-".join(filter(None, (checked.name, variant)))
     workers = jobs or usable_cores()
     console = Console()
     try:
@@ -63,7 +64,7 @@ def compare(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _load(name: str | None, seeds: int | None, scale: str | None = None) -> "Study":
+def _load(name: str | None, seeds: int | None, scale: str | None = None, variant: str | None = None) -> "Study":
     """The study file, or the built-in study of that name; what is wrong with it goes to stderr, a line each."""
     from dropover.lab.study_file import BUILT_IN, StudyError, built_in_path, load_study
 
@@ -71,7 +72,7 @@ def _load(name: str | None, seeds: int | None, scale: str | None = None) -> "Stu
     if name is not None and (Path(name).is_file() or not path.is_file()):
         path = Path(name)
     try:
-        return load_study(path, seeds, scale)
+        return load_study(path, seeds, scale, variant)
     except StudyError as error:
         _fail(str(error))
 
