@@ -141,6 +141,21 @@ def _whole_units(x, y, rows, margins, scales, first, repeats, inner, size, slope
 
 
 @compiled
+def _neighbouring_units(x, y, rows, margins, first, size, slope, scale):
+    """`_whole_units` where each row is the next unit, all of one scale: with small maps a row's own cost counts."""
+    one = _ONE
+    other = np.float32(slope).view(np.int32) if slope != 0 else one
+    clearing = np.int32(0 if slope != 0 else -1)
+    vectors, step = size // VECTOR, 4 * VECTOR
+    for row in range(rows):
+        hit = np.int32(margins[first + row] >> np.int32(31))
+        kept, weight = np.int32(~(hit & clearing)), np.int32((hit & other) | (~hit & one))
+        for _ in range(vectors):
+            _vector(x, y, kept, weight, scale)
+            x, y = x + step, y + step
+
+
+@compiled
 def _single_elements(x, y, margins, scales, first, repeats, inner, slope, scale):
     """`units` on elements that each belong to another unit; `first` is the number of the first element."""
     done = 0
@@ -175,8 +190,10 @@ def units(arguments):
             break
         count = min(piece, rows - start)
         x, y = a.x + 4 * start * size, a.y + 4 * start * size
-        if size > 1:
-            signs = carray(integers(a.margins), units)
+        signs = carray(integers(a.margins), units)
+        if a.repeats == 1 and size % VECTOR == 0 and a.has_scales == 0:
+            _neighbouring_units(x, y, count, signs, start, size, a.slope, a.scale)
+        elif size > 1:
             _whole_units(x, y, count, signs, scales, start, a.repeats, a.inner, size, a.slope, a.scale)
         else:
             one, other = carray(floats(x), count), carray(floats(y), count)
