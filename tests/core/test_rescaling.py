@@ -22,7 +22,7 @@ def mean_and_error(y, limit):
         dropover.SpatialDropout(0.3),
         dropover.BiasedDropout(),
         dropover.BiasedDropout(0.6, 0.1),
-        dropover.DensityDropout(1, 3),
+        dropover.DensityDropout(1, 3, rescale="mean"),
         dropover.GuidedDropout(6, 0.4),
         dropover.Flipover(0.2, rescale="mean"),
         dropover.Flipover(0.8, 1.5, rescale="mean"),

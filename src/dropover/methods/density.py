@@ -21,7 +21,7 @@ CARD = Card(
     title="Density dropout of maps (FDD-2D, FDD-3D)",
     summary="Projects a sample's feature maps on their principal axes and drops those in crowded regions seldom, those "
     "in empty ones often.",
-    formula="Ŷ_c = 0 with probability p, else X_c / (1 - p); p = slope · ρ / max ρ + intercept, ρ = units in c's cell",
+    formula="Ŷ_c = 0 with probability p, else X_c; p = slope · ρ / max ρ + intercept, ρ = units in c's cell",
     acts="in training",
     sources=(FDD,),
     settings_in_paper="slope -0.8, intercept 0.9; 25 bins (1-D), 5 × 5 (2-D), 3 × 3 × 3 (3-D); at the last convolution "
@@ -29,9 +29,10 @@ CARD = Card(
     caveats=(
         "The paper multiplies by m ~ Bernoulli(p) and calls p the dropout probability; since it says that dense groups "
         "are retained, p here is the probability of being zeroed.",
-        "The paper does not rescale. Without it the net learns on activations that are far smaller than at inference, "
-        "its logits grow, and the cross-entropy gradient vanishes: robustness measured by FGSM or PGD with "
-        "cross-entropy may then be hidden gradients. rescale='none' gives the paper's variant.",
+        "Neither the paper nor the default rescales: the net learns on activations that are smaller than at inference, "
+        "its logits grow, and the cross-entropy gradient fades. Robustness measured by FGSM or PGD with cross-entropy "
+        "is then too high: check it with a margin loss. docs/findings.md has figures.",
+        "rescale='mean' multiplies a survivor of rate 0.9 by 10, and trains far worse (docs/findings.md).",
         "Crowded cells hold mostly maps that are near zero, so the maps dropped most are the strongest ones.",
     ),
 )
@@ -45,7 +46,7 @@ def density_dropout(
     intercept: float = 0.9,
     *,
     training: bool = True,
-    rescale: str = "mean",
+    rescale: str = "none",
     channel_dim: int = 1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -58,8 +59,8 @@ def density_dropout(
         slope: κ in the paper; below 0, dense regions are dropped less.
         intercept: α in the paper. slope · density + intercept must stay in [0, 1] for densities in (0, 1].
         training: False returns `x` itself.
-        rescale: "mean" divides each survivor by 1 - its rate, "layer" by the sample's mean of that, "none" (the
-            paper) leaves it.
+        rescale: "none" (the paper) leaves survivors as they are, "mean" divides each by 1 - its rate, "layer" by the
+            sample's mean of that.
         channel_dim: the dimension of the channels: -1 for tokens `(N, tokens, features)`.
         generator: where the random key comes from; by default torch's own.
 
@@ -92,7 +93,7 @@ class DensityDropout(Regularizer):
         bins: equal bins per axis; by default 25, 5 and 3.
         slope: κ in the paper.
         intercept: α in the paper.
-        rescale: "mean", "layer" or "none" (the paper); see `Regularizer`.
+        rescale: "none" (the paper), "mean" or "layer"; see `Regularizer`. docs/findings.md says why "none".
         channel_dim: the dimension of the channels.
 
     Shape: `(N, C, *)`, also `(N, C)` for `components=1`; the output is like the input.
@@ -112,7 +113,7 @@ class DensityDropout(Regularizer):
         slope: float = -0.8,
         intercept: float = 0.9,
         *,
-        rescale: str = "mean",
+        rescale: str = "none",
         channel_dim: int = 1,
     ) -> None:
         super().__init__(
@@ -129,7 +130,7 @@ FEATURES_CARD = replace(
     title="Density dropout of features (FDD-1D)",
     summary="Cuts the range of a sample's features into bins and drops those in crowded bins seldom, those in empty "
     "ones often.",
-    formula="ŷ_j = 0 with probability p, else x_j / (1 - p); p = slope · ρ / max ρ + intercept, ρ = units in j's bin",
+    formula="ŷ_j = 0 with probability p, else x_j; p = slope · ρ / max ρ + intercept, ρ = units in j's bin",
 )
 METHODS.add(Method("fdd1d", FEATURES_CARD, DensityDropout, kind="features", presets={"components": 1}))
 METHODS.add(Method("fdd2d", CARD, DensityDropout, kind="maps", presets={"components": 2}))
