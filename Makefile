@@ -1,13 +1,13 @@
 # `make compare` and `make test` set up all they need in .venv; nothing is installed by hand but Python >= 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := src tests benchmarks
+SOURCES := src tests benchmarks docs
 
 .PHONY: help compare test lint types unit check-speed bench clean
 
 help:
 	@echo "make compare   which regulariser should my network use? on real images, in under three minutes"
-	@echo "make test      linter, types, import contracts and tests"
+	@echo "make test      linter, types, import contracts, tests, and a check of the layers' speed"
 	@echo "make check-speed   fails if a layer has become slower than recorded, against PyTorch's own"
 	@echo "make bench     speed against PyTorch's own layers and a plain training script"
 	@echo "make clean     remove the virtual environment and caches"
@@ -15,7 +15,7 @@ help:
 compare: .venv/lab
 	$(BIN)/dropover compare --out results/main
 
-test: lint types unit
+test: lint types unit check-speed
 
 lint: .venv/dev
 	$(BIN)/ruff check $(SOURCES)
@@ -26,7 +26,7 @@ types: .venv/dev
 	$(BIN)/mypy
 
 unit: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check-speed: .venv/dev
 	$(BIN)/python benchmarks/layers.py --check --threads 1
