@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from dropover.lab.reproductions.parts.request import Request
     from dropover.lab.study import Scale
 
+SAME = (
+    "Original and Spatial are one method here: a map that is dropped before the average pool is its pooled feature "
+    "dropped. Arms share their random numbers, so ours agree to rounding; the paper's two differ by chance alone."
+)
 PROPOSED = ("fdd1d", "fdd2d", "fdd3d")
 
 
@@ -47,6 +51,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
         notes=(
             "Bold: the best of a column. † above the original dropout by Student's t-test at 0.05, unpaired and not "
             "corrected for the number of arms, as the paper has it.",
+            SAME,
         ),
         says=tuple(line for ran in outcome.ran for line in says(ran, ran.figures())),
     )

@@ -30,6 +30,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """Attacks and ε down, arms across, as printed; the margin loss below, and then all as shares of all images."""
     from dropover.lab import verdicts
     from dropover.lab.comparison import audits
+    from dropover.lab.reproductions.fdd_table2 import SAME
     from dropover.lab.reproductions.parts.cells import NAMES, cells, set_name
     from dropover.lab.reproductions.parts.claims import above
     from dropover.lab.reproductions.parts.items import Claim, Claims, Line, Table
@@ -72,7 +73,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             heads,
             columns,
             tuple(of_correct),
-            notes=(bold, f"Not in the paper: {CHECK.upper()}, a margin loss, which large logits can't hide from."),
+            notes=(bold, SAME, f"Not in the paper: {CHECK.upper()}, a margin loss: large logits don't hide from it."),
             says=tuple(checks),
         ),
         Table(
