@@ -26,10 +26,13 @@ def draw_table(table: Table, notes: Sequence[str]) -> Figure:
     """
     figure = new_figure(1, 1)
     figure.set_layout_engine("none")
-    names = [*table.heads, *table.columns]
+    # A column's name over several lines, so that a table of many columns can be read on a page.
+    names = [name.replace(": ", ":\n").replace(", ", ",\n").split("\n") for name in (*table.heads, *table.columns)]
+    deep = max(map(len, names))
     rows: list[list[str | tuple[str, str]]] = [[*line.heads, *map(_lines, line.cells)] for line in table.lines]
     widths = [
-        max(_width(figure, name, _SIZE, bold=True), *(_cell_width(figure, row[i]) for row in rows)) + _GAP
+        max(*(_width(figure, part, _SIZE, bold=True) for part in name), *(_cell_width(figure, row[i]) for row in rows))
+        + _GAP
         for i, name in enumerate(names)
     ]
     heights = [
@@ -38,7 +41,7 @@ def draw_table(table: Table, notes: Sequence[str]) -> Figure:
     ]
     width = max(sum(widths) + 2 * _MARGIN, 4.0)
     small = _wrapped(figure, [*table.notes, *notes], width - 2 * _MARGIN)
-    head = _LINE + 2 * _PAD
+    head = deep * _LINE + 2 * _PAD
     height = 2 * _MARGIN + _LINE + _PAD + head + sum(heights) + _PAD + _SMALL_LINE * len(small)
     figure.set_size_inches(width, height)
     pen = _Pen(figure, width, height)
@@ -48,12 +51,13 @@ def draw_table(table: Table, notes: Sequence[str]) -> Figure:
     pen.text(_MARGIN, y, table.title, bold=True)
     y += _PAD
     pen.rule(_MARGIN, right, y, 1.0)
-    y += _PAD + _LINE
+    y += _PAD + deep * _LINE
     for start, cell_width, name, place in zip(starts, widths, names, range(len(names)), strict=True):
-        if place < len(table.heads):
-            pen.text(start, y, name, bold=True)
-        else:
-            pen.text(start + cell_width - _GAP / 2, y, name, bold=True, align="right")
+        for row, part in enumerate(reversed(name)):
+            if place < len(table.heads):
+                pen.text(start, y - row * _LINE, part, bold=True)
+            else:
+                pen.text(start + cell_width - _GAP / 2, y - row * _LINE, part, bold=True, align="right")
     y += _PAD
     pen.rule(_MARGIN, right, y, 0.6)
     before: tuple[str, ...] = ()
