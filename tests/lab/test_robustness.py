@@ -71,6 +71,7 @@ def test_rows_are_by_label_and_the_worst_by_norm(subject: tuple[torch.nn.Module,
     rows = rows_of(study(), subject)
     run = [("fgsm", 0.1), ("fgsm", 0.0), ("pgd", 0.05), ("pgd", 0.1), ("pgd l2", 1.0), ("towards the second", 0.1)]
     assert set(rows) == {
+        ("attacked_per_second", None),
         *run,
         *((f"{label} (of correct)", eps) for label, eps in run),
         ("worst", 0.0),

@@ -55,6 +55,7 @@ def test_rows_are_those_of_the_contract(rows: dict[tuple[str, float | None], flo
         ("clean", None),
         ("seconds", None),
         ("images_per_second", None),
+        ("attacked_per_second", None),
         *curves,
         ("gaussian", 0.0),
         ("gaussian", 0.8),
@@ -84,7 +85,7 @@ def test_a_trial_repeats_to_the_bit() -> None:
     chosen = study()
     for arm in (chosen.arms[1], chosen.arms[3]):
         first, again = (as_table(run_trial(chosen, arm, 1)) for _ in range(2))
-        timed = {("seconds", None), ("images_per_second", None)}
+        timed = {("seconds", None), ("images_per_second", None), ("attacked_per_second", None)}
         assert {key: first[key] for key in first if key not in timed} == {
             key: again[key] for key in again if key not in timed
         }

@@ -1,5 +1,6 @@
 import dataclasses
 
+import pandas as pd
 import pytest
 
 from dropover.lab import statistics as st
@@ -25,6 +26,17 @@ def figure(arm: str, values: list[float], reference: list[float] | None = None, 
 
 NONE = [0.972, 0.974, 0.976]
 FLIP = [0.975, 0.979, 0.980]
+
+
+def test_the_speed_told_is_the_median_over_trials():
+    speeds = {"images_per_second": [4000.0, 4200.0, 100.0], "attacked_per_second": [900.0, 1000.0, 1100.0]}
+    table = pd.DataFrame([(name, value) for name, values in speeds.items() for value in values])
+    table.columns = ["measure", "value"]
+    (line,) = verdicts.throughput(table)
+    assert "trained on 4,000 images/s and attacked 1,000 images/s" in line
+    (line,) = verdicts.throughput(table[table["measure"] == "images_per_second"])
+    assert "attacked" not in line
+    assert verdicts.throughput(table[table["value"] < 0]) == []
 
 
 def test_three_seeds_give_an_interval_and_no_verdict():

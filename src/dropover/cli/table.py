@@ -31,7 +31,7 @@ def show(console: Console, table: pd.DataFrame, study: Study, images: int) -> No
             lines += [f"• {figure.arm}: {verdicts.against_reference(figure, study.reference)}" for figure in others]
             lines += ["", *verdicts.about_the_test(others)]
     checked = verdicts.audit_headline(audits(table, study, images))
-    for line in [*lines, *([checked] if checked else [])]:
+    for line in [*lines, *([checked] if checked else []), *verdicts.throughput(table)]:
         console.print(line, markup=False, highlight=False)
 
 

@@ -1,5 +1,6 @@
 """A trained model's rows under noise and under attack."""
 
+import time
 from collections.abc import Callable
 
 import torch
@@ -18,6 +19,7 @@ from dropover.lab.study import AttackSettings, Study
 WORST = {"linf": "worst", "l2": "worst l2"}
 """The measure that is the worst case over all attacks of a norm."""
 
+PER_SECOND = "attacked_per_second"
 OF_CORRECT, AT_INFERENCE = " (of correct)", " at inference"
 
 
@@ -58,6 +60,8 @@ def attack_rows(
 ) -> list[Row]:
     """Per attack and ε the share of all images that stay right, and of those that were right; the worst per norm.
 
+    Images attacked a second, each ε of each attack counted, come first.
+
     Only what the model gets right is attacked: an image that it gets wrong stays wrong. For every rate in
     `evaluation.inference_rates` the same once more with the model's layers at that rate; a model without layers, the
     arm of no regulariser, has no such rows.
@@ -79,8 +83,9 @@ def attack_rows(
     def reporting(part: int) -> Callable[[float, str], None]:
         return lambda done, label: report((part + done) / parts, label)
 
+    started = time.perf_counter()
     before, kept = _kept(study, model, attacked, clean[chosen], seed, reporting(0))
-    rows = []
+    rows = [Row(PER_SECOND, None, len(kept) * len(before) / (time.perf_counter() - started))] if kept else []
     worst: dict[str, dict[float, Tensor]] = {}
     for settings in asked.attacks:
         own = worst.setdefault(norm_of(settings), {})

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from statistics import median
 
+import pandas as pd
+
 from dropover.lab import statistics as st
 from dropover.lab.comparison import CLEAN, Audit, Column, Figure
-from dropover.lab.robustness import WORST
+from dropover.lab.robustness import PER_SECOND, WORST
 from dropover.lab.study import Study
 
 
@@ -54,6 +56,20 @@ def _exact(figure: Figure, d: st.Difference) -> str:
     effect = st.detectable_effect(d.std or 0.0, d.n)
     found = f"; {d.n} seeds find one of {100 * effect:.1f} points four times in five" if effect else ""
     return f"Exact paired test: p = {figure.p_exact:.2g}{holm}: no difference shown{found}."
+
+
+def throughput(table: pd.DataFrame) -> list[str]:
+    """How fast nets were trained and attacked: the median over trials, in a process of one thread."""
+    median_of = table.groupby("measure")["value"].median()
+    told = [
+        f"{verb} {median_of[measure]:,.0f} images/s{note}"
+        for measure, verb, note in (
+            ("images_per_second", "trained on", ""),
+            (PER_SECOND, "attacked", " (each ε of each attack counted)"),
+        )
+        if measure in median_of
+    ]
+    return [f"Speed: a process of one thread {' and '.join(told)}, the median over trials."] if told else []
 
 
 def about_the_test(found: Sequence[Figure]) -> list[str]:

@@ -75,7 +75,10 @@ def render(table: pd.DataFrame, study: Study, circumstances: Circumstances) -> s
         study=study,
         run=circumstances,
         answer=answer(shown, found, study),
-        about_the_test=verdicts.about_the_test(list(shown[0].figures.values())) if shown else [],
+        about_the_test=[
+            *(verdicts.about_the_test(list(shown[0].figures.values())) if shown else []),
+            *verdicts.throughput(table),
+        ],
         columns=shown,
         arms=[arm.label for arm in study.arms if any(arm.label in column.figures for column in shown)],
         legend=verdicts.dagger_legend(study),

@@ -20,6 +20,7 @@ from dropover.lab.reproductions.parts.deviations import deviations, scale_line
 from dropover.lab.reproductions.parts.items import Claims, Item, Picture, Table
 from dropover.lab.reproductions.parts.outcome import Outcome
 from dropover.lab.results import write_text
+from dropover.lab.verdicts import throughput
 
 PAGE = "page.html"
 _NOTE_SIZE = 6.0
@@ -136,7 +137,9 @@ def _circumstances(outcome: Outcome, command: str) -> dict[str, Any]:
     for ran in outcome.ran:
         seconds = ran.table.loc[ran.table["measure"] == "seconds", "value"].sum()
         trials = ran.table[["arm", "seed"]].drop_duplicates()
-        shown[ran.study.name] = f"{len(trials)} trials, {seconds:.0f} s of training in them"
+        shown[ran.study.name] = " ".join(
+            [f"{len(trials)} trials, {seconds:.0f} s of training in them.", *throughput(ran.table)]
+        )
     return {**shown, **found}
 
 
