@@ -51,8 +51,9 @@ class Subject:
         with torch.no_grad():
             return int((self.model(adversarial).argmax(1) == self.labels).sum())
 
-    def ours(self, name: str, eps: list[float], **settings: Any) -> list[Tensor]:
-        return ATTACKS.get(name).run(self.model, self.images, self.labels, eps, generator(0, "attack"), **settings)
+    def ours(self, name: str, eps: list[float], seed: int = 0, **settings: Any) -> list[Tensor]:
+        draws = generator(seed, "attack")
+        return ATTACKS.get(name).run(self.model, self.images, self.labels, eps, draws, **settings)
 
     def foolbox(self, attack: foolbox.Attack, eps: list[float]) -> list[Tensor]:
         wrapped = foolbox.PyTorchModel(self.model, bounds=(0, 1))
@@ -151,7 +152,14 @@ class TestAgainstTheToolbox:
         theirs = SquareAttack(
             subject.art(), norm=np.inf if norm == "linf" else 2, eps=eps, max_iter=150, batch_size=100, verbose=False
         )
-        other = torch.from_numpy(theirs.generate(subject.images.numpy(), subject.labels.numpy()))
-        (own,) = subject.ours("square", [eps], norm=norm, queries=151)  # its stripes are a query of their own
-        assert subject.kept(own) <= subject.kept(other) + 1
-        assert subject.kept(own) < 100
+        own, other = [], []
+        for seed in range(3):  # one search is a matter of luck: a seed moves it by two images
+            np.random.seed(seed)  # noqa: NPY002 - theirs reads numpy's own generator
+            other.append(
+                subject.kept(torch.from_numpy(theirs.generate(subject.images.numpy(), subject.labels.numpy())))
+            )
+            # Its stripes are a query of their own.
+            (found,) = subject.ours("square", [eps], seed, norm=norm, queries=151)
+            own.append(subject.kept(found))
+        assert sum(own) / 3 <= sum(other) / 3 + 1
+        assert max(own) < 100

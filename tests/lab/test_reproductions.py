@@ -210,6 +210,16 @@ def test_claims_are_judged_by_the_exact_test(better: list[float], worse: list[fl
     assert above("text", found("a", better), found("b", worse)).verdict == verdict
 
 
+def test_a_claim_of_several_needs_them_all_and_no_correction():
+    low, high, other = figure("low", *[0.8] * 6), figure("high", *[0.9] * 6), figure("other", *[0.95] * 6)
+    # Three pairs, each at 2/2⁶ = 0.031, which Holm would put at 0.094.
+    assert above("text", [high, other, other], [low]).verdict == "holds"
+    assert above("text", [high, low, other], [low]).verdict == "not shown with 6 seeds"
+    assert above("text", [low, low, low], [high]).verdict == (
+        "not shown with 6 seeds; every difference is the other way round"
+    )
+
+
 def test_the_best_are_bold_and_ties_too():
     ours = {"a": figure("a", 0.5), "b": figure("b", 0.7), "c": figure("c", 0.7), "d": figure("d", 0.1)}
     made = cells(["a", "b", "c", "d", "e"], ours, {"a": Printed(3.0), "e": Printed(4.0)})

@@ -43,7 +43,8 @@ def run_trial(
 
     Returns:
         The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level,
-        "NAME" and "NAME (of correct)" per attack and ε, "worst" per ε, "seconds" and "images_per_second".
+        "NAME" and "NAME (of correct)" per attack and ε, "worst" per ε, "seconds", "images_per_second"
+        and, with attacks, "attacked_per_second".
 
     Raises:
         DivergedError: the training loss became infinite or NaN.

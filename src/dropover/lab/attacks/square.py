@@ -11,7 +11,10 @@ from dropover.lab.attacks.squares import Proposals, SquaresL2, SquaresLinf
 from dropover.lab.attacks.task import Task
 from dropover.validation import number, whole
 
-_PROPOSALS: dict[str, Callable[[Tensor, float, torch.Generator], Proposals]] = {"linf": SquaresLinf, "l2": SquaresL2}
+_PROPOSALS: dict[str, Callable[[Tensor, float, Tensor, torch.Generator], Proposals]] = {
+    "linf": SquaresLinf,
+    "l2": SquaresL2,
+}
 
 # Of 10,000 queries, those after which the area of a square is halved.
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -47,7 +50,7 @@ def _search(
     task: Task, eps: float, queries: int, p: float, generator: torch.Generator, left: Tensor, best: Tensor
 ) -> Tensor:
     """Attack the images `left` at one ε; writes what it finds into `best`, and returns those still standing."""
-    proposals = _PROPOSALS[task.norm.name](task.images, eps, generator)
+    proposals = _PROPOSALS[task.norm.name](task.images, eps, task.norm.scale, generator)
     clean, scale = task.images, task.norm.scale
     # Perturbations are in units of ε, whatever these are in pixels.
     moved = torch.zeros_like(clean)

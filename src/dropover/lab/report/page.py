@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from dropover.cards import Card
@@ -14,6 +13,7 @@ from dropover.lab.attacks.task import PIXELS
 from dropover.lab.comparison import CLEAN, Audit, Column, attacks_in, audits, columns, figures, worst_levels
 from dropover.lab.models.building import NONE, positions_of
 from dropover.lab.report import charts
+from dropover.lab.report.templates import environment
 from dropover.lab.robustness import WORST, norm_of
 from dropover.lab.study import Arm, AttackSettings, Study
 from dropover.methods import METHODS
@@ -62,16 +62,10 @@ def render(table: pd.DataFrame, study: Study, circumstances: Circumstances) -> s
     """The whole page as HTML. `table` holds at least one finished trial."""
     found = audits(table, study, circumstances.counts.get("attacked"))
     shown = columns(table, study)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    environment.filters["tied"] = _tied
-    return environment.get_template("template.html").render(
+    made = environment(Path(__file__).parent)
+    made.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    made.filters["tied"] = _tied
+    return made.get_template("template.html").render(
         study=study,
         run=circumstances,
         answer=answer(shown, found, study),

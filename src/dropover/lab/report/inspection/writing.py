@@ -4,10 +4,9 @@ import base64
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import jinja2
-
 from dropover.lab.pictures.style import save
 from dropover.lab.report.inspection.drawing import Drawing
+from dropover.lab.report.templates import environment
 from dropover.lab.results import write_text
 
 PAGE = "index.html"
@@ -33,14 +32,6 @@ def write_inspection(folder: Path, title: str, facts: Mapping[str, str], drawing
         # As an image and not as part of the page: parts of two pictures may have the same id.
         svg = base64.b64encode(files[0].read_bytes()).decode()
         blocks.append({"drawing": drawing, "svg": svg, "files": [file.name for file in files]})
-    here = Path(__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([here, here.parent]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("page.html").render(title=title, facts=facts, blocks=blocks)
+    page = environment(Path(__file__).parent).get_template("page.html").render(title=title, facts=facts, blocks=blocks)
     write_text(folder / PAGE, page)
     return [folder / PAGE, *written]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure as Drawing
 from dropover.lab.machine import machine, versions
 from dropover.lab.pictures.style import INK, save, styled
 from dropover.lab.report.paper.drawing import draw_table
+from dropover.lab.report.templates import environment
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
 from dropover.lab.reproductions.parts.items import Claims, Item, Picture, Table
@@ -150,21 +150,17 @@ def _page(
     left: Sequence[str],
     circumstances: Mapping[str, Any],
 ) -> str:
-    here = Path(__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([here, here.parent]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template(PAGE).render(
-        title=f"{reproduction.paper.short}, {reproduction.title[:1].lower()}{reproduction.title[1:]}",
-        shows=f"{reproduction.shows[:1].upper()}{reproduction.shows[1:]}.",
-        paper=reproduction.paper,
-        scale_line=scale_line(outcome.scale),
-        deviations=left,
-        failures=[f"{ran.study.name}: {line}" for ran in outcome.ran for line in ran.failures],
-        blocks=blocks,
-        circumstances=circumstances,
+    return (
+        environment(Path(__file__).parent)
+        .get_template(PAGE)
+        .render(
+            title=f"{reproduction.paper.short}, {reproduction.title[:1].lower()}{reproduction.title[1:]}",
+            shows=f"{reproduction.shows[:1].upper()}{reproduction.shows[1:]}.",
+            paper=reproduction.paper,
+            scale_line=scale_line(outcome.scale),
+            deviations=left,
+            failures=[f"{ran.study.name}: {line}" for ran in outcome.ran for line in ran.failures],
+            blocks=blocks,
+            circumstances=circumstances,
+        )
     )

@@ -15,8 +15,9 @@ def above(
 ) -> Claim:
     """The claim that each figure of `better` is above each of `worse`.
 
-    Each pair is tested by the exact paired sign-flip test, with Holm's correction over all pairs. It holds if all are
-    shown to be above, fails if any is shown to be below, and else can't be told.
+    Each pair is tested by the exact paired sign-flip test. The claim holds if all pairs are shown to be above, each by
+    itself: since it needs them all, chance has no choice among them (the intersection-union test, Berger 1982). It
+    fails if any is shown to be below, after Holm's correction over the pairs. Else it is left open.
 
     Args:
         text: The claim.
@@ -30,22 +31,23 @@ def above(
     if not all(known) or not pairs or any(len(a.values) != len(b.values) for a, b in pairs):
         return Claim(text, "can't be told: some seeds have no figure to compare", "")
     differences = [st.paired_difference(a.values, b.values) for a, b in pairs]
-    adjusted = st.holm([st.paired_p(a.values, b.values) for a, b in pairs])
-    shown = [p < st.ALPHA for p in adjusted]
+    ps = [st.paired_p(a.values, b.values) for a, b in pairs]
     over = [d.mean > 0 for d in differences]
-    if any(sure and not up for sure, up in zip(shown, over, strict=True)):
+    if any(p < st.ALPHA and not up for p, up in zip(st.holm(ps), over, strict=True)):
         verdict = FAILS
-    elif all(shown):
+    elif all(p < st.ALPHA and up for p, up in zip(ps, over, strict=True)):
         verdict = HOLDS
     else:
-        verdict = undecided(min(d.n for d in differences), len(pairs), of)
+        verdict = undecided(min(d.n for d in differences), of)
+        if not any(over):
+            verdict += "; every difference is the other way round"
     return Claim(text, verdict, _ours(pairs, differences, factor))
 
 
-def undecided(n: int, tests: int, of: str = "seed") -> str:
+def undecided(n: int, of: str = "seed") -> str:
     """That a claim is left open with n seeds, and how many it would take at the least."""
     seeds = f"{n} {of}{'s' if n != 1 else ''}"
-    needed = st.pairs_needed(tests)
+    needed = st.pairs_needed()
     if n < needed:
         return f"can't be told with {seeds} (it takes {needed} at the least)"
     return f"not shown with {seeds}"
