@@ -39,7 +39,7 @@ def above(
         verdict = HOLDS
     else:
         verdict = undecided(min(d.n for d in differences), of)
-        if not any(over):
+        if all(d.mean < 0 for d in differences):
             verdict += "; every difference is the other way round"
     return Claim(text, verdict, _ours(pairs, differences, factor))
 
