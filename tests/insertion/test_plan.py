@@ -61,8 +61,8 @@ def test_a_replacement_from_json_is_removed_like_any_other() -> None:
 
 @pytest.mark.parametrize("name", [method.name for method in METHODS if method.kind != "weights"])
 def test_every_method_survives_json(name: str) -> None:
-    layer = METHODS.get(name).make(4)
-    [loaded] = Plan.from_json(insert(net(), {"0": layer}).to_json()).layers
+    plan = insert(net(), {"0": METHODS.get(name).make(4)})
+    [layer], [loaded] = plan.layers, Plan.from_json(plan.to_json()).layers
     assert type(loaded) is type(layer)
     assert repr(loaded) == repr(layer)
     assert repr(loaded.settings()) == repr(layer.settings())
@@ -79,8 +79,9 @@ def test_every_method_survives_json(name: str) -> None:
     ],
 )
 def test_composed_layers_survive_json(layer: Regularizer) -> None:
-    [loaded] = Plan.from_json(insert(net(), {"0": layer}).to_json()).layers
-    assert repr(loaded.settings()) == repr(layer.settings())
+    plan = insert(net(), {"0": layer})
+    [placed], [loaded] = plan.layers, Plan.from_json(plan.to_json()).layers
+    assert repr(loaded.settings()) == repr(placed.settings())
 
 
 def _json(**layer: object) -> str:

@@ -1,31 +1,35 @@
 """Layers before or after modules of an existing model."""
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from dropover.insertion import refusals
 from dropover.insertion.changes import Change, FusedOff, Hooked, undo_all
+from dropover.insertion.channels import Channels, channels_at, samples_dim
 from dropover.insertion.hooks import SIDES, shown
 from dropover.insertion.layers import may_act
+from dropover.insertion.making import copied
 from dropover.insertion.matching import Positions, matched, names_of, suggestion
 from dropover.insertion.plan import Placement, Plan
 from dropover.insertion.rehearsal import rehearse
-from dropover.insertion.swapping import check_swaps, fitted, swap
+from dropover.insertion.settling import asks_for_channels, looks_at_samples, settle
+from dropover.insertion.swapping import check_swaps, fitted, settle_swap, swap
+from dropover.insertion.trail import seen_channels
 
 Key = str | type[nn.Module]
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One layer wanted at one host."""
+    """One layer wanted at one host, with what is known there of the channels."""
 
     host: nn.Module
     side: str
     layer: nn.Module
+    channels: Channels | None = None
 
 
 def insert(
@@ -44,14 +48,19 @@ def insert(
             `Plan.from_json` gives.
         example: an input, or a tuple of positional arguments, to run the model on once, in evaluation mode and
             without gradient. It finds positions that are never called or that don't fit the layer, which else show
-            up when the model runs, or not at all.
+            up when the model runs, or not at all; and which dimension holds the channels after an activation.
+
+    A layer to which it makes a difference which dimension holds the channels, and that wasn't told by `channel_dim`,
+    takes it from its position: the last after `Linear`, `LayerNorm`, `Embedding`, `GRU` and attention, dimension 1
+    after convolutions, norms and poolings of maps. The plan shows it.
 
     Returns:
         The record of what was put where; `plan.remove()` undoes it.
 
     Raises:
         TypeError: a position or layer of the wrong kind.
-        ValueError: nothing matches, two keys mean the same side of a module, or a layer would have no effect.
+        ValueError: nothing matches, two keys mean the same side of a module, a layer would have no effect, or the
+            dimension of the channels can't be known (without `example`, the model raises it when it runs).
             The model is unchanged after any error.
 
     Example:
@@ -63,8 +72,11 @@ def insert(
     wishes = _of_plan(known, positions) if isinstance(positions, Plan) else _of_mapping(known, positions)
     for wish in wishes:
         refusals.check(known, wish.host)
+    wishes = _informed(model, known, wishes, example)
     swaps = {
-        wish.host: fitted(known, wish.host, copy.deepcopy(wish.layer)) for wish in wishes if wish.side == "instead"
+        wish.host: fitted(known, wish.host, copied(wish.layer, f"instead of {shown(known[wish.host][0])}"))
+        for wish in wishes
+        if wish.side == "instead"
     }
     check_swaps(known, swaps)
     changes: list[Change] = []
@@ -80,6 +92,23 @@ def insert(
     return Plan(tuple(placements), replaced=replaced, _changes=changes)
 
 
+def _informed(
+    model: nn.Module, known: Positions, wishes: list[Wish], example: Tensor | tuple[Any, ...] | None
+) -> list[Wish]:
+    """The wishes with what is known of the channels, for the layers that ask."""
+    asking = {(wish.host, wish.side) for wish in wishes if wish.channels is not None or asks_for_channels(wish.layer)}
+    told = {place: channels_at(known, *place) for place in asking}
+    unsure = [place for place, channels in told.items() if channels is None or channels.sizes]
+    if unsure and example is not None:
+        told.update(seen_channels(model, known, example, unsure))
+    return [replace(wish, channels=_agreed(wish.channels, told.get((wish.host, wish.side)))) for wish in wishes]
+
+
+def _agreed(planned: Channels | None, told: Channels | None) -> Channels | None:
+    """A plan's word holds; where the model says the same, so does what goes with it."""
+    return told if planned is None or (told is not None and told.dim == planned.dim) else planned
+
+
 def _place(
     known: Positions, wishes: list[Wish], swaps: dict[nn.Module, nn.Module], changes: list[Change]
 ) -> list[Placement]:
@@ -88,15 +117,19 @@ def _place(
         names, host = known[wish.host], wish.host
         if wish.side == "instead":
             layer = swaps[host]
+            channels = settle_swap(known, host, layer, wish.channels)
             note = free_of_fusion(known, host, layer, changes)
             changes.extend(swap(known, host, layer))
         else:
-            layer = copy.deepcopy(wish.layer).train(host.training)
+            layer = copied(wish.layer, f"{wish.side} {shown(names[0])}").train(host.training)
+            channels = settle(layer, wish.channels)
             note = free_of_fusion(known, host, layer, changes)
             hook = SIDES[wish.side](layer, names[0])
+            hook.channels = channels
+            hook.samples_dim = samples_dim(known, host) if looks_at_samples(layer) else 0
             hook.attach(host)
             changes.append(Hooked(hook))
-        placements.append(Placement(names, wish.side, type(wish.host).__name__, layer, note))
+        placements.append(Placement(names, wish.side, type(wish.host).__name__, layer, note, channels))
     return placements
 
 
@@ -145,7 +178,7 @@ def _of_plan(known: Positions, plan: Plan) -> list[Wish]:
         hosts = {by_name[name] for name in each.names}
         if len(hosts) > 1:
             raise ValueError(f"{', '.join(map(repr, each.names))} are one shared module in the plan, not in the model")
-        wishes.append(Wish(hosts.pop(), each.side, each.layer))
+        wishes.append(Wish(hosts.pop(), each.side, each.layer, each.found_channels))
     return wishes
 
 

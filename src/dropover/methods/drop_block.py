@@ -91,7 +91,8 @@ class DropBlock(Regularizer):
         block_size: side of a block, from 1 to the shortest side of the map.
         eval_p: the same as `p`, at inference.
         rescale: "mean", "layer", "balanced" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
 
@@ -109,7 +110,7 @@ class DropBlock(Regularizer):
         eval_p: Rate = 0.0,
         *,
         rescale: str = "mean",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(
             Element(),
