@@ -157,10 +157,21 @@ def samples_dim(positions: Positions, host: nn.Module) -> int:
     """1 beside and within torch's modules for sequences that have batch_first=False, 0 anywhere else."""
     modules = {name: module for module, names in positions.items() for name in names}
     for name in _upwards(positions[host][0]):
-        batch_first = _batch_first(modules[name])
-        if batch_first is not None:
-            return 0 if batch_first else 1
+        samples_first = batch_first(modules[name])
+        if samples_first is not None:
+            return 0 if samples_first else 1
     return 0
+
+
+def batch_first(module: nn.Module) -> bool | None:
+    """Whether one of torch's modules for sequences has samples before time steps; None for any other module."""
+    if isinstance(module, nn.RNNBase | nn.MultiheadAttention | nn.Transformer):
+        return bool(module.batch_first)
+    if isinstance(module, _LAYERS):
+        return bool(module.self_attn.batch_first)
+    if isinstance(module, _STACKS) and len(module.layers) > 0:
+        return batch_first(module.layers[0])
+    return None
 
 
 def _at(modules: dict[str, nn.Module], name: str, side: str) -> Channels | None:
@@ -189,9 +200,9 @@ def _row(modules: dict[str, nn.Module], name: str) -> list[str]:
         top = above
 
     def flat(each: str) -> list[str]:
-        children = modules[each]._modules if _is_plain(modules[each]) else {}
+        children = modules[each]._modules.items() if _is_plain(modules[each]) else ()
         prefix = f"{each}." if each else ""
-        return [leaf for child in children for leaf in flat(prefix + child)] or [each]
+        return [leaf for name, child in children if child is not None for leaf in flat(prefix + name)] or [each]
 
     return flat(top)
 
@@ -233,13 +244,3 @@ def _parts(module: nn.Module) -> list[nn.Module]:
 def _sizes(module: nn.Module) -> list[int]:
     shape = vars(module).get("normalized_shape", ())
     return [vars(module)[name] for name in _SIZES if name in vars(module)] + list(shape)
-
-
-def _batch_first(module: nn.Module) -> bool | None:
-    if isinstance(module, nn.RNNBase | nn.MultiheadAttention | nn.Transformer):
-        return bool(module.batch_first)
-    if isinstance(module, _LAYERS):
-        return bool(module.self_attn.batch_first)
-    if isinstance(module, _STACKS) and len(module.layers) > 0:
-        return _batch_first(module.layers[0])
-    return None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import refusals
 from dropover.insertion.changes import Change, FusedOff, Hooked, undo_all
-from dropover.insertion.channels import Channels, channels_at, samples_dim
+from dropover.insertion.channels import Channels, batch_first, channels_at, samples_dim
 from dropover.insertion.hooks import SIDES, shown
 from dropover.insertion.layers import may_act
 from dropover.insertion.making import copied
@@ -89,7 +89,7 @@ def insert(
         undo_all(changes)
         raise
     replaced = {known[host][0]: (host, new) for host, new in swaps.items()}
-    return Plan(tuple(placements), replaced=replaced, _changes=changes)
+    return Plan(tuple(placements), _doubts(known, wishes, placements), replaced, changes)
 
 
 def _informed(
@@ -100,13 +100,31 @@ def _informed(
     told = {place: channels_at(known, *place) for place in asking}
     unsure = [place for place, channels in told.items() if channels is None or channels.sizes]
     if unsure and example is not None:
-        told.update(seen_channels(model, known, example, unsure))
+        seen = seen_channels(model, known, example, unsure)
+        told.update({place: each for place, each in seen.items() if told[place] is None or not each.sizes})
     return [replace(wish, channels=_agreed(wish.channels, told.get((wish.host, wish.side)))) for wish in wishes]
 
 
 def _agreed(planned: Channels | None, told: Channels | None) -> Channels | None:
-    """A plan's word holds; where the model says the same, so does what goes with it."""
-    return told if planned is None or (told is not None and told.dim == planned.dim) else planned
+    """A plan's word holds; where the model says the same, it is looked at as the model's is."""
+    if planned is None or told is None or told.dim != planned.dim:
+        return planned or told
+    return replace(told, source=planned.source)
+
+
+def _doubts(known: Positions, wishes: list[Wish], placements: list[Placement]) -> tuple[str, ...]:
+    """A note for a model of sequences that has samples in dimension 1 somewhere, on layers that take them from 0."""
+    second = next((module for module in known if batch_first(module) is False), None)
+    taken = [
+        shown(placement.names[0])
+        for wish, placement in zip(wishes, placements, strict=True)
+        if looks_at_samples(placement.layer) and samples_dim(known, wish.host) == 0
+        if placement.channels is None or placement.channels.dim == -1
+    ]
+    if second is None or not taken:
+        return ()
+    kind = f"{shown(known[second][0])} ({type(second).__name__}, batch_first=False)"
+    return (f"samples are taken from dimension 0 at {', '.join(taken)}; {kind} has them in dimension 1",)
 
 
 def _place(
@@ -126,7 +144,9 @@ def _place(
             note = free_of_fusion(known, host, layer, changes)
             hook = SIDES[wish.side](layer, names[0])
             hook.channels = channels
-            hook.samples_dim = samples_dim(known, host) if looks_at_samples(layer) else 0
+            if looks_at_samples(layer) and samples_dim(known, host) == 1:
+                hook.samples_dim = 1
+                note = "; ".join(each for each in (note, "samples are dimension 1 (batch_first=False)") if each)
             hook.attach(host)
             changes.append(Hooked(hook))
         placements.append(Placement(names, wish.side, type(wish.host).__name__, layer, note, channels))

@@ -1,7 +1,8 @@
 """Where the channels are at places that no class tells of, seen in one run of the model on an example.
 
-An activation's input is the very tensor that a convolution gave: what is known of the convolution's output is known of
-it. A tensor that a function made on the way, such as a permutation or a sum, is another one, of which nothing is known.
+An activation's input is the very tensor that a convolution gave, a block's output the very tensor that the next one's
+convolution takes: what is known of the convolution is known of it. A tensor that a function made on the way, such as a
+permutation or a sum, is another one.
 """
 
 from collections.abc import Collection
@@ -15,38 +16,50 @@ from dropover.insertion.matching import Positions
 from dropover.insertion.rehearsal import run_quietly
 
 Place = tuple[nn.Module, str]
+_Key = tuple[int, tuple[int, ...]]
 
 
 class _Trail:
-    """What is known of the tensors that modules gave. It holds them, so that no other gets the place of one."""
+    """What is known of the tensors that modules gave or took."""
 
     def __init__(self, names: Positions) -> None:
         self._names = names
-        self._known: dict[int, tuple[Tensor, tuple[int, ...], Channels]] = {}
+        self._gave: dict[_Key, Channels] = {}
+        self._took: dict[_Key, Channels] = {}
+        self._held: list[Tensor] = []  # so that no other tensor gets the place in memory of one
 
-    def at(self, x: Tensor | None) -> Channels | None:
-        """What is known of a tensor, where it has the shape that it had then."""
-        if x is None or id(x) not in self._known:
-            return None
-        _, shape, channels = self._known[id(x)]
-        return channels if tuple(x.shape) == shape else None
+    def key(self, x: Tensor) -> _Key:
+        """The tensor as long as it keeps its shape."""
+        self._held.append(x)
+        return id(x), tuple(x.shape)
 
-    def passed(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        """Note what is known of a module's output, by the module or by what it was given."""
-        given, made = first_tensor(args), first_tensor(output)
-        if made is None:
-            return
+    def at(self, key: _Key) -> Channels | None:
+        """What is known of a tensor."""
+        return self._gave.get(key) or self._took.get(key)
+
+    def enters(self, module: nn.Module, x: Tensor) -> None:
+        """Note what a module that takes `x` tells of it."""
+        told = self._told(module)
+        if told is not None and not told.sizes:
+            self._took.setdefault(self.key(x), told)
+
+    def leaves(self, module: nn.Module, given: Tensor | None, x: Tensor) -> None:
+        """Note what a module that gives `x`, having been given another tensor, tells of it."""
+        key, told = self.key(x), self._told(module)
+        if told is not None and not told.sizes:
+            self._gave[key] = told
+        elif key in self._gave:
+            return  # one of its parts gave it, which tells more than that all parts agree
+        elif told is not None and told.fit(tuple(x.shape)):
+            self._gave[key] = told
+        elif keeps_channels(module) and given is not None:
+            known = self._gave.get(self.key(given))
+            if known is not None:
+                self._gave[key] = known
+
+    def _told(self, module: nn.Module) -> Channels | None:
         told = channels_of(module)
-        if told is not None:
-            told = told.of(self._names[module][0])
-        # A block's parts may tell of the very tensor that it gives, which says more than that they agree.
-        known = told if told is not None and not told.sizes else self.at(made)
-        if known is None and keeps_channels(module):
-            known = self.at(given)
-        if known is None and told is not None and told.fit(tuple(made.shape)):
-            known = told
-        if known is not None:
-            self._known[id(made)] = (made, tuple(made.shape), known)
+        return None if told is None else told.of(self._names[module][0])
 
 
 def seen_channels(
@@ -54,27 +67,34 @@ def seen_channels(
 ) -> dict[Place, Channels]:
     """Where the channels are at the places of which a run on the example tells; all calls of a place must agree."""
     trail = _Trail(names)
-    seen: dict[Place, list[Channels | None]] = {place: [] for place in wanted}
+    seen: dict[Place, list[_Key]] = {place: [] for place in wanted}
 
-    def watch(module: nn.Module, args: tuple[Any, ...]) -> None:
-        if (module, "before") in seen:
-            seen[module, "before"].append(trail.at(first_tensor(args)))
+    def pass_by(module: nn.Module, side: str, x: Tensor) -> None:
+        if (module, side) in seen:
+            seen[module, side].append(trail.key(x))
 
-    def note(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        trail.passed(module, args, output)
-        if (module, "after") in seen:
-            seen[module, "after"].append(trail.at(first_tensor(output)))
+    def before(module: nn.Module, args: tuple[Any, ...]) -> None:
+        given = first_tensor(args)
+        if given is not None:
+            trail.enters(module, given)
+            pass_by(module, "before", given)
 
-    handles = [module.register_forward_pre_hook(watch) for module in names]
-    handles += [module.register_forward_hook(note) for module in names]
+    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        made = first_tensor(output)
+        if made is not None:
+            trail.leaves(module, first_tensor(args), made)
+            pass_by(module, "after", made)
+
+    handles = [module.register_forward_pre_hook(before) for module in names]
+    handles += [module.register_forward_hook(after) for module in names]
     try:
         run_quietly(model, example)
     finally:
         for handle in handles:
             handle.remove()
     found = {}
-    for place, calls in seen.items():
-        told = [each for each in calls if each is not None]
-        if told and len(told) == len(calls) and len({each.dim for each in told}) == 1:
+    for place, keys in seen.items():
+        told = [trail.at(key) for key in keys]
+        if told and told[0] is not None and {each and each.dim for each in told} == {told[0].dim}:
             found[place] = told[0]
     return found
