@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import refusals
 from dropover.insertion.changes import Change, FusedOff, Hooked, undo_all
-from dropover.insertion.channels import Channels, batch_first, channels_at, samples_dim
+from dropover.insertion.channels import Channels, batch_first, samples_dim
 from dropover.insertion.hooks import SIDES, shown
 from dropover.insertion.layers import may_act
 from dropover.insertion.making import copied
@@ -17,7 +17,7 @@ from dropover.insertion.plan import Placement, Plan
 from dropover.insertion.rehearsal import rehearse
 from dropover.insertion.settling import asks_for_channels, looks_at_samples, settle
 from dropover.insertion.swapping import check_swaps, fitted, settle_swap, swap
-from dropover.insertion.trail import seen_channels
+from dropover.insertion.trail import found_channels
 
 Key = str | type[nn.Module]
 
@@ -96,12 +96,8 @@ def _informed(
     model: nn.Module, known: Positions, wishes: list[Wish], example: Tensor | tuple[Any, ...] | None
 ) -> list[Wish]:
     """The wishes with what is known of the channels, for the layers that ask."""
-    asking = {(wish.host, wish.side) for wish in wishes if wish.channels is not None or asks_for_channels(wish.layer)}
-    told = {place: channels_at(known, *place) for place in asking}
-    unsure = [place for place, channels in told.items() if channels is None or channels.sizes]
-    if unsure and example is not None:
-        seen = seen_channels(model, known, example, unsure)
-        told.update({place: each for place, each in seen.items() if told[place] is None or not each.sizes})
+    asking = [(wish.host, wish.side) for wish in wishes if wish.channels is not None or asks_for_channels(wish.layer)]
+    told = found_channels(model, known, asking, example)
     return [replace(wish, channels=_agreed(wish.channels, told.get((wish.host, wish.side)))) for wish in wishes]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dropover.insertion.channels import Channels, channels_of, keeps_channels
+from dropover.insertion.channels import Channels, channels_at, channels_of, keeps_channels
 from dropover.insertion.hooks import first_tensor
 from dropover.insertion.matching import Positions
 from dropover.insertion.rehearsal import run_quietly
@@ -62,7 +62,29 @@ class _Trail:
         return None if told is None else told.of(self._names[module][0])
 
 
-def seen_channels(
+def found_channels(
+    model: nn.Module, names: Positions, places: Collection[Place], example: Tensor | tuple[Any, ...] | None
+) -> dict[Place, Channels | None]:
+    """Where the channels are at places of a model.
+
+    Args:
+        model: the model; it is as it was afterwards.
+        names: its modules' names.
+        places: a module and "before", "after" or "instead" each.
+        example: what the model is run on once, where the modules alone leave a doubt; None for no run.
+
+    Returns:
+        What is known of each place; None where nothing is.
+    """
+    told = {place: channels_at(names, *place) for place in places}
+    unsure = [place for place, channels in told.items() if channels is None or channels.sizes]
+    if unsure and example is not None:
+        seen = _seen(model, names, example, unsure)
+        told.update({place: each for place, each in seen.items() if told[place] is None or not each.sizes})
+    return told
+
+
+def _seen(
     model: nn.Module, names: Positions, example: Tensor | tuple[Any, ...], wanted: Collection[Place]
 ) -> dict[Place, Channels]:
     """Where the channels are at the places of which a run on the example tells; all calls of a place must agree."""
