@@ -5,6 +5,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -473,3 +474,10 @@ def test_what_keeps_the_channels_keeps_the_shape() -> None:
         assert module(torch.rand(2, 3, 4)).shape == (2, 3, 4)
     assert not keeps_channels(nn.GLU())
     assert not keeps_channels(nn.Flatten())
+
+
+def test_the_table_in_the_docs_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "insertion.md").read_text()
+    [(code, printed)] = re.findall(r"```python\n([^`]*?print\(plan\)\n)```\n\n```text\n(.*?)```", text, re.DOTALL)
+    exec(code, {"torch": torch, "dropover": dropover})  # noqa: S102  # our own
+    assert capsys.readouterr().out == printed
