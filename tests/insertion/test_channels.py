@@ -226,6 +226,17 @@ def test_what_is_within_a_transformer_has_its_layout(samples_first: bool) -> Non
         plan.remove()
 
 
+def test_a_sequence_by_itself_is_one_sample() -> None:
+    for model in (nn.GRU(16, 16), nn.GRU(16, 16, batch_first=True), encoder_layer(16), encoder_layer(16, **FIRST)):
+        x = torch.rand(7, 16)
+        clean = first(model(x))
+        for layer in (SpatialDropout(0.5), DropPath(0.5)):
+            plan = insert(model, {"": layer})
+            factor = first(model(x)) / clean
+            torch.testing.assert_close(factor, factor[:1].expand_as(factor))
+            plan.remove()
+
+
 def test_every_method_that_looks_at_samples_gets_them() -> None:
     model, x = nn.GRU(6, 6), torch.rand(5, 3, 6)
     clean, _ = model(x)

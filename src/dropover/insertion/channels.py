@@ -153,14 +153,11 @@ def channels_of(module: nn.Module) -> Channels | None:
     return Channels(dims.pop(), f"all parts of {kind}", tuple(sizes), next(iter(ranks), None))
 
 
-def samples_dim(positions: Positions, host: nn.Module) -> int:
-    """1 beside and within torch's modules for sequences that have batch_first=False, 0 anywhere else."""
+def batch_first_at(positions: Positions, host: nn.Module) -> bool | None:
+    """The `batch_first` of the module for sequences that the host is or lies within; None if there is none."""
     modules = {name: module for module, names in positions.items() for name in names}
-    for name in _upwards(positions[host][0]):
-        samples_first = batch_first(modules[name])
-        if samples_first is not None:
-            return 0 if samples_first else 1
-    return 0
+    found = (batch_first(modules[name]) for name in _upwards(positions[host][0]))
+    return next((each for each in found if each is not None), None)
 
 
 def batch_first(module: nn.Module) -> bool | None:

@@ -24,13 +24,14 @@ class Inserted(ABC):
         layer: what is applied.
         position: the host's name, for errors.
         channels: which dimension was taken for the channels; None if it makes no difference to the layer.
-        samples_dim: the dimension of the samples, 0 or 1, for a layer to which that makes a difference.
+        batch_first: beside a module for sequences, whether samples come before time steps; None elsewhere, and for a
+            layer to which it makes no difference.
         follows_host: whether each call first gives the layer the host's training flag.
     """
 
     side: str
     channels: Channels | None = None
-    samples_dim: int = 0
+    batch_first: bool | None = None
     # Kept with the hook, so that unpickling it tells torch which hook numbers are taken.
     _handle: RemovableHandle | None = None
 
@@ -69,9 +70,15 @@ class Inserted(ABC):
 
     def _by_samples(self, x: Tensor) -> Tensor:
         """The layer on `x`, its samples being dimension 0 for as long."""
-        if self.samples_dim == 0 or x.ndim < 3:
-            return self.layer(x)  # type: ignore[no-any-return]
-        return self.layer(x.transpose(0, self.samples_dim)).transpose(0, self.samples_dim)  # type: ignore[no-any-return]
+        moved = x
+        if self.batch_first is not None and x.ndim == 2:  # one sequence, (T, C)
+            moved = x.unsqueeze(0)
+        elif self.batch_first is False:
+            moved = x.transpose(0, 1)
+        y: Tensor = self.layer(moved)
+        if moved is x:
+            return y
+        return y.squeeze(0) if x.ndim == 2 else y.transpose(0, 1)
 
     @property
     def where(self) -> str:

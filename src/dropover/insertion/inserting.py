@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import refusals
 from dropover.insertion.changes import Change, FusedOff, Hooked, undo_all
-from dropover.insertion.channels import Channels, batch_first, samples_dim
+from dropover.insertion.channels import Channels, batch_first, batch_first_at
 from dropover.insertion.hooks import SIDES, shown
 from dropover.insertion.layers import may_act
 from dropover.insertion.making import copied
@@ -114,7 +114,7 @@ def _doubts(known: Positions, wishes: list[Wish], placements: list[Placement]) -
     taken = [
         shown(placement.names[0])
         for wish, placement in zip(wishes, placements, strict=True)
-        if looks_at_samples(placement.layer) and samples_dim(known, wish.host) == 0
+        if looks_at_samples(placement.layer) and batch_first_at(known, wish.host) is None
         if placement.channels is None or placement.channels.dim == -1
     ]
     if second is None or not taken:
@@ -140,8 +140,8 @@ def _place(
             note = free_of_fusion(known, host, layer, changes)
             hook = SIDES[wish.side](layer, names[0])
             hook.channels = channels
-            if looks_at_samples(layer) and samples_dim(known, host) == 1:
-                hook.samples_dim = 1
+            hook.batch_first = batch_first_at(known, host) if looks_at_samples(layer) else None
+            if hook.batch_first is False:
                 note = "; ".join(each for each in (note, "samples are dimension 1 (batch_first=False)") if each)
             hook.attach(host)
             changes.append(Hooked(hook))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from dropover.insertion.changes import Change, Swapped
-from dropover.insertion.channels import UNKNOWN, Channels, samples_dim
+from dropover.insertion.channels import UNKNOWN, Channels, batch_first_at
 from dropover.insertion.hooks import shown
 from dropover.insertion.layers import acts_at_inference
 from dropover.insertion.matching import Positions
@@ -53,7 +53,7 @@ def settle_swap(known: Positions, old: nn.Module, new: nn.Module, told: Channels
         ValueError: nothing certain is known of it, or samples are not dimension 0 there.
     """
     where = f"instead of {shown(known[old][0])} ({type(old).__name__})"
-    if looks_at_samples(new) and samples_dim(known, old) != 0:
+    if looks_at_samples(new) and batch_first_at(known, old) is False:
         raise ValueError(
             f"{type(new).__name__} {where}: the samples are dimension 1 there, since batch_first=False, and the layer "
             f"takes them from dimension 0; insert() it after {shown(known[old][0])}, where that is seen to"
