@@ -37,7 +37,7 @@ def regularize(
         effect: what happens to a hit unit: `Zero()`, `Flip(amplitude)`, `Noise(std)` or the name.
         draw: how rates become hits; each unit independently by default.
         rescale: "none", "mean", "layer" or "balanced"; by default "mean" for zeroing and "none" otherwise.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's generator of the input's device.
 
     Returns:

@@ -101,6 +101,13 @@ def _json(**layer: object) -> str:
         (_json(names=[3]), r"placements\[0\].names"),
         (_json(side="around"), r"placements\[0\].side: must be one of 'before', 'after', 'instead', got 'around'"),
         (_json(host=3), r"placements\[0\].host"),
+        (
+            _json(channels={"dim": 1}),
+            r"placements\[0\].channels: must have exactly the keys 'dim' and 'source', a text",
+        ),
+        (_json(channels=None), r"placements\[0\].channels: must have exactly the keys .* got None"),
+        (_json(channels={"dim": 2, "source": "Conv2d"}), r"placements\[0\].channels.dim: must be 1 or -1, got 2"),
+        (_json(channels={"dim": True, "source": "Conv2d"}), r"channels.dim: must be 1 or -1, got True"),
         (_json(layer=3), r"placements\[0\].layer: a layer must be one of dropover's, got 3"),
         (_json(layer={"class": "Zero", "settings": {}}), r"a layer must be one of dropover's"),
         (_json(layer={"class": "Flipovr", "settings": {}}), r"unknown class 'Flipovr': did you mean 'Flipover'\?"),

@@ -47,7 +47,7 @@ def crossmap_dropout(
         p: rate in [0, 1].
         training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; "none" leaves them.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:

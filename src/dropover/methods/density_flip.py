@@ -57,7 +57,7 @@ def density_flipover(
         amplitude: at least 0; 0 is density dropout without rescaling.
         training: False returns `x` itself.
         rescale: "none", "mean" or "layer"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:

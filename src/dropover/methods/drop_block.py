@@ -57,7 +57,7 @@ def drop_block(
         block_size: side of a block, from 1 (dropout) to the shortest side of the map.
         training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; see `Regularizer` for the others.
-        channel_dim: the dimension of the channels, each of which has blocks of its own.
+        channel_dim: the dimension of the channels, each of which has blocks of its own: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:

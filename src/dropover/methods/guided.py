@@ -53,7 +53,7 @@ def guided_dropout(
             histogram of the strengths with probability p.
         training: False only multiplies.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:

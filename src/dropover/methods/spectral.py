@@ -73,7 +73,7 @@ def spectral_dropout(
         quantile: a frequency is weak if its |z| is up to this quantile of its sample's, in [0, 1].
         training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; see `Regularizer` for the others.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:
