@@ -1,6 +1,5 @@
 """Whatever a layer is put beside, it takes channels and samples where they are."""
 
-
 import pytest
 import torch
 from torch import nn

@@ -144,7 +144,7 @@ def channels_of(module: nn.Module) -> Channels | None:
     dim = _dim_of_class(module)
     if dim is not None:
         return Channels(dim, kind)
-    parts = list(_parts(module))
+    parts = _parts(module)
     dims = {_dim_of_class(part) for part in parts}
     sizes = sorted({size for part in parts for size in _sizes(part)})
     ranks = {len(part.kernel_size) + 2 for part in parts if isinstance(part, conv._ConvNd)}
@@ -175,6 +175,7 @@ def _at(modules: dict[str, nn.Module], name: str, side: str) -> Channels | None:
     row = _row(modules, name)
     inside = [index for index, each in enumerate(row) if _is_within(each, name)]
     nearest, place = (inside[0], inside[0]) if side == "before" else (inside[-1], inside[-1] + 1)
+    # What the host itself tells; else what gave the tensor that passes; else what takes it.
     for way in ([row[nearest]], reversed(row[:place]), row[place:]):
         for each in way:
             told = channels_of(modules[each])
@@ -191,7 +192,7 @@ def _at(modules: dict[str, nn.Module], name: str, side: str) -> Channels | None:
 def _row(modules: dict[str, nn.Module], name: str) -> list[str]:
     """The modules that are called one after another around `name`, as `nn.Sequential` does it, without these."""
     top = name
-    for above in list(_upwards(name))[1:]:
+    for above in _upwards(name)[1:]:
         if not _is_plain(modules[above]):
             break
         top = above

@@ -40,6 +40,10 @@ def insert(
 ) -> Plan:
     """Put layers before or after modules of a model; its state_dict and its classes stay as they are.
 
+    A layer for which it matters which dimension holds the channels, and which wasn't told by `channel_dim`, takes it
+    from its position: the last beside `Linear`, `LayerNorm`, `Embedding`, `GRU` and attention, dimension 1 beside
+    convolutions, norms and poolings of maps. The plan shows it.
+
     Args:
         model: any module that is not compiled or scripted yet; changed in place.
         positions: from a name ("layer4.0"; the root is ""), a glob pattern ("blocks.*.mlp", matched segment by
@@ -49,10 +53,6 @@ def insert(
         example: an input, or a tuple of positional arguments, to run the model on once, in evaluation mode and
             without gradient. It finds positions that are never called or that don't fit the layer, which else show
             up when the model runs, or not at all; and which dimension holds the channels after an activation.
-
-    A layer to which it makes a difference which dimension holds the channels, and that wasn't told by `channel_dim`,
-    takes it from its position: the last after `Linear`, `LayerNorm`, `Embedding`, `GRU` and attention, dimension 1
-    after convolutions, norms and poolings of maps. The plan shows it.
 
     Returns:
         The record of what was put where; `plan.remove()` undoes it.
