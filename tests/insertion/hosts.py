@@ -92,6 +92,7 @@ HOSTS = {
         ]
         for of, settings, take, samples in [("", {}, time_first, 1), (" (N, T, C)", FIRST, tokens, 0)]
     },
+    "Transformer": Host(lambda c: nn.Transformer(c, 2, 1, 1, 9, 0.0, batch_first=True), twice(tokens)),
     "activation after Linear": Host(lambda c: nn.Sequential(nn.Linear(c, c), nn.Dropout(0.0), nn.ELU()), tokens),
     "activation before Linear": Host(lambda c: nn.Sequential(nn.ELU(), nn.Sequential(nn.Linear(c, c))), tokens),
     "block for tokens": Host(lambda c: Residual(nn.Linear(c, c), nn.LayerNorm(c)), tokens),
