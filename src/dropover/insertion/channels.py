@@ -107,8 +107,8 @@ class Channels:
         return self.rank in (None, len(shape)) and (shape[1] in self.sizes or shape[-1] not in self.sizes)
 
     def of(self, name: str) -> "Channels":
-        """The same with the name of the module that tells."""
-        return replace(self, source=f"{self.source} {name!r}")
+        """The same with the name of the module that tells; the root has none."""
+        return replace(self, source=f"{self.source} {name!r}") if name else self
 
     def __str__(self) -> str:
         """For the plan's table: the dimension, and what tells."""

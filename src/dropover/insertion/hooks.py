@@ -70,15 +70,11 @@ class Inserted(ABC):
 
     def _by_samples(self, x: Tensor) -> Tensor:
         """The layer on `x`, its samples being dimension 0 for as long."""
-        moved = x
         if self.batch_first is not None and x.ndim == 2:  # one sequence, (T, C)
-            moved = x.unsqueeze(0)
-        elif self.batch_first is False:
-            moved = x.transpose(0, 1)
-        y: Tensor = self.layer(moved)
-        if moved is x:
-            return y
-        return y.squeeze(0) if x.ndim == 2 else y.transpose(0, 1)
+            return self.layer(x.unsqueeze(0)).squeeze(0)  # type: ignore[no-any-return]
+        if self.batch_first is False and x.ndim > 2:
+            return self.layer(x.transpose(0, 1)).transpose(0, 1)  # type: ignore[no-any-return]
+        return self.layer(x)  # type: ignore[no-any-return]
 
     @property
     def where(self) -> str:
