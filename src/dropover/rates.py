@@ -242,7 +242,10 @@ class StrengthRates(nn.Module):
         """`x` times its units' strengths."""
         size = units.grid(x, channel_dim)[1:]
         if math.prod(size) != self.num_units:
-            raise ValueError(f"num_units must match the input's {math.prod(size)} units, got {self.num_units}")
+            raise ValueError(
+                f"num_units must match the input's {math.prod(size)} units, got {self.num_units}; the input has shape "
+                f"{tuple(x.shape)}, and channel_dim is {channel_dim}"
+            )
         strength = self.strength.expand(x.shape[0], -1)
         return x * units.spread(strength, x, channel_dim).to(x.dtype)
 

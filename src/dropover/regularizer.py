@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from dropover import masks, rescaling, validation
-from dropover.draws import Bernoulli, Draw, as_draw
+from dropover.draws import Bernoulli, Blocks, Draw, as_draw
 from dropover.effects import Effect, as_effect
 from dropover.following import Follower
 from dropover.jump_rate import JumpRate
 from dropover.rates import ConstantRate, Rates, StrengthRates, as_rates, is_scheduled
 from dropover.schedules import Rate
-from dropover.units import Units, as_units
+from dropover.units import Channel, Element, Position, Units, as_units
 
 
 def regularize(
@@ -37,7 +37,7 @@ def regularize(
         effect: what happens to a hit unit: `Zero()`, `Flip(amplitude)`, `Noise(std)` or the name.
         draw: how rates become hits; each unit independently by default.
         rescale: "none", "mean", "layer" or "balanced"; by default "mean" for zeroing and "none" otherwise.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's generator of the input's device.
 
     Returns:
@@ -120,7 +120,8 @@ class Regularizer(Follower):
         rescale: "none" (as both papers), "mean" (each unit keeps its expectation), "layer" (divided by the sample's
             average expectation) or "balanced" (between keeping a unit's mean and keeping its second moment); by
             default "mean" for zeroing and "none" otherwise.
-        channel_dim: the dimension of the channels, 1 by default.
+        channel_dim: the dimension of the channels. None, the default, leaves it open: `insert` and `replace` take it
+            from the place, and a layer that nobody told takes 1.
 
     Raises:
         TypeError: an argument of the wrong kind.
@@ -139,7 +140,7 @@ class Regularizer(Follower):
         eval_rates: Rates | Rate | None = None,
         draw: Draw | None = None,
         rescale: str | None = None,
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.units = as_units(units)
@@ -150,9 +151,39 @@ class Regularizer(Follower):
             raise ValueError("rates and eval_rates can't both be None: the layer would never act")
         self.draw = as_draw(draw, self.rule, self.eval_rule)
         self.rescale = self.effect.rescale if rescale is None else rescale
-        self.channel_dim = validation.whole("channel_dim", channel_dim, -64)
+        self._channel_dim = self._checked(channel_dim)
         self.check_rescaling()
         self.follow(0.0)
+
+    @property
+    def channel_dim(self) -> int:
+        """The dimension of the channels: what was said, or else 1. Setting it says it; None takes that back."""
+        return 1 if self._channel_dim is None else self._channel_dim
+
+    @channel_dim.setter
+    def channel_dim(self, value: int | None) -> None:
+        self._channel_dim = self._checked(value)
+
+    @property
+    def knows_channels(self) -> bool:
+        """Whether the dimension of the channels was said."""
+        return self._channel_dim is not None
+
+    @property
+    def uses_channels(self) -> bool:
+        """Whether it makes a difference to the layer which dimension holds the channels."""
+        return isinstance(self.units, Channel | Position) or isinstance(self.draw, Blocks)
+
+    @property
+    def uses_samples(self) -> bool:
+        """Whether it makes a difference to the layer which numbers belong to one sample."""
+        rules = [rule for rule in (self.rule, self.eval_rule) if rule is not None]
+        alike = all(isinstance(rule, ConstantRate | JumpRate) for rule in rules)
+        return self.uses_channels or not isinstance(self.units, Element) or not alike
+
+    @staticmethod
+    def _checked(channel_dim: int | None) -> int | None:
+        return None if channel_dim is None else validation.whole("channel_dim", channel_dim, -64)
 
     def check_rescaling(self) -> None:
         """Raise `ValueError` if the rescaling would divide a surviving value by 0."""
@@ -194,7 +225,7 @@ class Regularizer(Follower):
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments that make this layer again."""
-        own = {"rates": self.rule, "eval_rates": self.eval_rule}
+        own = {"rates": self.rule, "eval_rates": self.eval_rule, "channel_dim": self._channel_dim}
         names = inspect.signature(type(self)).parameters
         return {name: own[name] if name in own else getattr(self, name) for name in names}
 

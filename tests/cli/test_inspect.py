@@ -22,6 +22,15 @@ def net(channels, size, classes):
         nn.Conv2d(channels, 12, 5, stride=2), nn.ReLU(), dropover.SpatialDropout(0.3), nn.AdaptiveAvgPool2d(2),
         nn.Flatten(), nn.Linear(48, classes))
 
+class Turned(nn.Module):
+    def __init__(self, channels, size, classes):
+        super().__init__()
+        self.conv, self.mixed, self.sum = nn.Conv2d(channels, 6, 5, stride=4), nn.Linear(6, 6), nn.Identity()
+        self.fc = nn.Linear(6, classes)
+
+    def forward(self, x):
+        return self.fc(self.sum(self.mixed(self.conv(x).movedim(1, -1)) + 1).mean((1, 2)))
+
 def other(channels, size, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes))
 """
@@ -70,6 +79,17 @@ def test_a_net_of_ones_own_is_drawn(here: Path):
     embedded = [base64.b64decode(part) for part in re.findall(r"base64,([^\"]+)", page)]
     assert embedded == [Path(f"pictures/{name}.svg").read_bytes() for name in names]
     assert "One draw of SpatialDropout(p=0.3" in page
+
+
+def test_maps_with_their_channels_last_are_projected_and_unknown_ones_are_named(here: Path):
+    code, out, _ = run("inspected_nets:Turned", "--data", "mnist-5k", "--out", "turned", "--images", 1, "--at", "mixed",
+                       "--at", "sum")  # fmt: skip
+    assert code == 0
+    assert out.splitlines()[:2] == [
+        "after 'mixed': 6 maps of 6×6",
+        "after 'sum': 6×6×6 numbers, of which the dimension of the channels isn't known",
+    ]
+    assert out.splitlines()[2].endswith("activations, projections-after-mixed, noisy, adversarial")
 
 
 def test_a_net_without_maps_is_drawn_as_far_as_it_goes(here: Path):

@@ -42,7 +42,7 @@ def test_every_method_is_listed():
 def test_settings_and_defaults(method):
     name, defaults = LISTED[method.name]
     assert method.layer is getattr(dropover, name)
-    assert method.settings() == {**defaults, "channel_dim": 1}
+    assert method.settings() == {**defaults, "channel_dim": None}
 
 
 def test_presets_pick_the_components():

@@ -163,7 +163,8 @@ def test_a_channel_dim_that_the_input_lacks(channel_dim):
 
 
 def test_strengths_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"^num_units must match the input's 6 units, got 5$"):
+    message = "num_units must match the input's 6 units, got 5; the input has shape (2, 6), and channel_dim is 1"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         dropover.GuidedDropout(5)(torch.rand(2, 6))
     for shape in ((5,), (6, 1)):
         with pytest.raises(ValueError, match=re.escape(f"strength must have the shape (6,), got {shape}")):

@@ -15,7 +15,7 @@ def function_of(layer):
     own = {"eval_p", "num_units", "draw"}
     settings = {name: value for name, value in layer.settings().items() if name not in own}
     if not isinstance(layer.units, dropover.Element | dropover.Sample):
-        return function, settings
+        return function, settings | {"channel_dim": layer.channel_dim}
     del settings["channel_dim"]  # an element needs none, nor does a sample
     if function is functional.gaussian_dropout:
         del settings["rescale"]  # its factor's expectation is 1

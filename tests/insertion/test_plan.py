@@ -61,8 +61,8 @@ def test_a_replacement_from_json_is_removed_like_any_other() -> None:
 
 @pytest.mark.parametrize("name", [method.name for method in METHODS if method.kind != "weights"])
 def test_every_method_survives_json(name: str) -> None:
-    layer = METHODS.get(name).make(4)
-    [loaded] = Plan.from_json(insert(net(), {"0": layer}).to_json()).layers
+    plan = insert(net(), {"0": METHODS.get(name).make(4)})
+    [layer], [loaded] = plan.layers, Plan.from_json(plan.to_json()).layers
     assert type(loaded) is type(layer)
     assert repr(loaded) == repr(layer)
     assert repr(loaded.settings()) == repr(layer.settings())
@@ -79,8 +79,9 @@ def test_every_method_survives_json(name: str) -> None:
     ],
 )
 def test_composed_layers_survive_json(layer: Regularizer) -> None:
-    [loaded] = Plan.from_json(insert(net(), {"0": layer}).to_json()).layers
-    assert repr(loaded.settings()) == repr(layer.settings())
+    plan = insert(net(), {"0": layer})
+    [placed], [loaded] = plan.layers, Plan.from_json(plan.to_json()).layers
+    assert repr(loaded.settings()) == repr(placed.settings())
 
 
 def _json(**layer: object) -> str:
@@ -100,6 +101,13 @@ def _json(**layer: object) -> str:
         (_json(names=[3]), r"placements\[0\].names"),
         (_json(side="around"), r"placements\[0\].side: must be one of 'before', 'after', 'instead', got 'around'"),
         (_json(host=3), r"placements\[0\].host"),
+        (
+            _json(channels={"dim": 1}),
+            r"placements\[0\].channels: must have exactly the keys 'dim' and 'source', a text",
+        ),
+        (_json(channels=None), r"placements\[0\].channels: must have exactly the keys .* got None"),
+        (_json(channels={"dim": 2, "source": "Conv2d"}), r"placements\[0\].channels.dim: must be 1 or -1, got 2"),
+        (_json(channels={"dim": True, "source": "Conv2d"}), r"channels.dim: must be 1 or -1, got True"),
         (_json(layer=3), r"placements\[0\].layer: a layer must be one of dropover's, got 3"),
         (_json(layer={"class": "Zero", "settings": {}}), r"a layer must be one of dropover's"),
         (_json(layer={"class": "Flipovr", "settings": {}}), r"unknown class 'Flipovr': did you mean 'Flipover'\?"),

@@ -1,13 +1,17 @@
 """The guarantees of `replace`."""
 
 import copy
+import functools
 import pickle
+import threading
 
 import pytest
 import torch
 from torch import nn
 
 from dropover.insertion import insert, replace
+from dropover.methods.density import DensityDropout
+from dropover.methods.drop_connect import DropConnect
 from dropover.methods.flipover import Flipover
 from dropover.methods.guided import GuidedDropout
 
@@ -34,6 +38,49 @@ def test_replaces_all_and_puts_the_very_old_ones_back() -> None:
     assert model[1] is old[0]
     assert model[2][1] is old[1]
     plan.remove()
+
+
+def test_a_layer_is_copied_for_each_place() -> None:
+    model, layer = net(), Flipover(0.1)
+    plan = replace(model, nn.Dropout, layer)
+    assert [each.p for each in plan.layers] == [0.1, 0.1]
+    assert len({layer, *plan.layers}) == 3
+    plan.layers[0].p = 0.7
+    assert (layer.p, plan.layers[1].p) == (0.1, 0.1)
+    assert [model[1], model[2][1]] == list(plan.layers)
+    assert [each.names for each in plan.placements] == [("1",), ("2.1",)]
+    assert torch.equal(model.eval()(torch.ones(5, 4)), model(torch.ones(5, 4)))
+
+    strengths = nn.Sequential(nn.PReLU(), nn.PReLU())
+    plan = replace(strengths, nn.PReLU, nn.PReLU())
+    first, second = plan.layers
+    assert first.weight.data_ptr() != second.weight.data_ptr()
+
+
+def test_a_class_is_made_anew_with_the_rate_of_the_old_one() -> None:
+    model = net()
+    plan = replace(model, nn.Dropout, Flipover)
+    assert [type(each) for each in plan.layers] == [Flipover, Flipover]
+    assert [each.p for each in plan.layers] == [0.2, 0.4]
+    replace(model, Flipover, nn.AlphaDropout)
+    assert [model[1].p, model[2][1].p] == [0.2, 0.4]
+    replace(model, nn.AlphaDropout, DensityDropout)  # which has no rate `p`
+    assert repr(model[1]) == repr(DensityDropout(channel_dim=-1))
+    activations = nn.Sequential(nn.ReLU(), nn.ReLU())
+    replace(activations, nn.ReLU, nn.GELU)
+    assert [type(each) for each in activations] == [nn.GELU, nn.GELU]
+    replace(activations, nn.GELU, Flipover)
+    assert [each.p for each in activations] == [Flipover().p] * 2
+
+
+def test_a_callable_that_is_no_module_is_a_function() -> None:
+    class Halving:
+        def __call__(self, old: nn.Module) -> nn.Module:
+            return Flipover(old.p / 2)
+
+    for make in (Halving(), Halving().__call__, functools.partial(lambda old, by: Flipover(old.p / by), by=2)):
+        model = net()
+        assert [each.p for each in replace(model, nn.Dropout, make).layers] == [0.1, 0.2]
 
 
 def test_rate_zero_is_bit_identical() -> None:
@@ -74,6 +121,25 @@ class _Buffered(nn.Module):
         self.register_buffer("mean", torch.zeros(1), persistent=False)
 
 
+class _Locked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class _OfTensor(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.ones(1, requires_grad=True) * 2
+
+
+class _Low(nn.Module):
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        if p >= 0.1:
+            raise ValueError(f"p must be below 0.1, got {p}")
+
+
 @pytest.mark.parametrize(
     ("kind", "make", "error", "message"),
     [
@@ -83,6 +149,27 @@ class _Buffered(nn.Module):
         ("1", lambda old: GuidedDropout(6), ValueError, r"would add the state_dict key '1.rule.strength'"),
         ("0", lambda old: nn.Identity(), ValueError, r"would lose the state_dict key '0\.(weight|bias)'"),
         ("0", lambda old: nn.Linear(4, 6), ValueError, r"would change the value of '0.weight' in the state_dict"),
+        ("1", "flipover", TypeError, r"make must be a layer \(each place gets a copy\), a class .* got 'flipover'"),
+        ("1", 0.3, TypeError, r"make must be a layer .*, a class of layers, or a function .* got 0.3"),
+        ("1", None, TypeError, r"make must be a layer .* got None"),
+        ("1", int, TypeError, r"make: a class must be a subclass of torch.nn.Module, got int"),
+        (
+            "1",
+            GuidedDropout,
+            TypeError,
+            r"GuidedDropout instead of '1' \(Dropout\): the class needs num_units; give a lay",
+        ),
+        ("1", DropConnect, TypeError, r"needs host; give a layer, or a function such as lambda old: DropConnect\(host"),
+        (
+            "1",
+            _Locked(),
+            TypeError,
+            r"^instead of '1' \(Dropout\): each place gets a copy, and _Locked can't be copied: ",
+        ),
+        ("1", _OfTensor(), TypeError, r"each place gets a copy, and _OfTensor can't be copied: Only Tensors created"),
+        ("1", _Low, ValueError, r"^_Low instead of '1' \(Dropout\): p must be below 0.1, got 0.2"),
+        ("1", lambda old: None, TypeError, r"make must return a torch.nn.Module, got None for '1'"),
+        ("1", lambda old: Flipover, TypeError, r"make must return a torch.nn.Module, got <class .*Flipover'> for '1'"),
         ("1", lambda old: 0.3, TypeError, r"make must return a torch.nn.Module, got 0.3 for '1'"),
     ],
 )
@@ -132,6 +219,13 @@ def test_dropout_applied_as_a_function_is_named() -> None:
         ValueError, match=r"no module of type Dropout; .*out of reach: dropout=0.1 of MultiheadAttention"
     ):
         replace(nn.Sequential(nn.MultiheadAttention(4, 2, dropout=0.1)), nn.Dropout, lambda old: Flipover(old.p))
+
+
+def test_a_layer_to_insert_that_cannot_be_copied_is_named() -> None:
+    with pytest.raises(
+        TypeError, match=r"^after '0': each place gets a copy, and _Locked can't be copied: cannot pickle"
+    ):
+        insert(net(), {"0": _Locked()})
 
 
 def test_the_fast_path_of_the_encoder_layer_is_not_fooled() -> None:

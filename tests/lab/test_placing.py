@@ -15,7 +15,7 @@ from dropover.lab.models import NETWORKS
 from dropover.lab.models.building import build_model
 from dropover.lab.models.inference import inference_rate, with_a_rate
 from dropover.lab.models.placing import place
-from dropover.lab.models.positions import PositionError, places
+from dropover.lab.models.positions import PositionError, look, places
 from dropover.lab.models.state import load_net_state, net_state, parameters_of
 from dropover.lab.streams import seeded
 from dropover.lab.study import Study, TrainingSettings
@@ -132,6 +132,66 @@ def test_a_layer_may_be_told_that_channels_come_last() -> None:
     with pytest.raises(ValueError, match="channel_dim must name a dimension of the input other than 0"):
         place(model, {}, ["conv"], METHODS.get("spatial"), {"channel_dim": 7}, torch.rand(2, 1, 8, 8))
     assert len(list(dropover.regularizers(model))) == 1
+
+
+class Layouts(nn.Module):
+    """Maps with the channels first, last and in one dimension, then tokens; and a sum, of which nothing is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act, self.mixed, self.summed = nn.Conv2d(1, 5, 3), nn.ReLU(), nn.Linear(5, 5), nn.Identity()
+        self.line, self.norm, self.head = nn.Conv1d(5, 5, 1), nn.LayerNorm(5), nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.act(self.conv(x))
+        x = self.mixed(x.movedim(1, -1))
+        x = self.summed(x + 1)
+        x = self.line(x.flatten(1, 2).movedim(1, -1))
+        return self.head(self.norm(x.movedim(1, -1)).mean(1))
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "channel_dim", "content"),
+    [
+        ("conv", "maps", 1, "5 maps of 6×6"),
+        ("act", "maps", 1, "5 maps of 6×6"),
+        ("before act", "maps", 1, "5 maps of 6×6"),
+        ("mixed", "maps", -1, "5 maps of 6×6"),
+        ("line", "maps", 1, "5 maps of 36"),
+        ("norm", "tokens", -1, "36 tokens of 5 features"),
+        ("head", "features", 1, "2 features"),
+        ("summed", "unknown", None, "6×6×5 numbers, of which the dimension of the channels isn't known"),
+    ],
+)
+def test_channels_are_found_where_the_modules_have_them(
+    at: str, kind: str, channel_dim: int | None, content: str
+) -> None:
+    model, images = Layouts(), torch.rand(2, 1, 8, 8)
+    (position,) = look(model, places(model, {}, [at]), images).values()
+    assert (position.kind, position.channel_dim, position.content) == (kind, channel_dim, content)
+    spatial = METHODS.get("spatial")
+    if kind == "features":
+        return
+    if kind == "unknown":
+        said = re.escape(
+            "spatial has to know which dimension holds the channels, and after 'summed' there are 6×6×5 numbers, of "
+            "which the dimension of the channels isn't known: say it, as channel_dim = 1 or channel_dim = -1 (the last)"
+        )
+        with pytest.raises(PositionError, match=said):
+            place(model, {}, [at], spatial, {}, images)
+        assert not list(dropover.regularizers(model))
+        place(model, {}, [at], METHODS.get("flipover"), {}, images)
+        (plan,) = place(model, {}, [at], METHODS.get("guided"), {"channel_dim": -1}, images)
+        assert plan.layers[0].num_units == 5
+        return
+    (plan,) = place(model, {}, [at], spatial, {"p": 0.5}, images)
+    factors: list[torch.Tensor] = []
+    plan.layers[0].register_forward_hook(lambda _, args, output: factors.append(output == 0))
+    plan.layers[0].register_forward_pre_hook(lambda _, args: (torch.ones_like(args[0]),))
+    model(torch.rand(4, 1, 8, 8))
+    hit = factors[0].movedim(channel_dim, 1).flatten(2)
+    assert hit.shape[:2] == (4, 5)
+    assert torch.equal(hit, hit[..., :1].expand_as(hit))
 
 
 def test_what_passes_is_learnt_without_a_trace() -> None:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
+from dropover.insertion.channels import Channels
+from dropover.insertion.settling import question
+
 
 class Inserted(ABC):
     """A layer at one side of a host; the two sides are the two subclasses.
@@ -20,10 +23,15 @@ class Inserted(ABC):
     Attributes:
         layer: what is applied.
         position: the host's name, for errors.
+        channels: which dimension was taken for the channels; None if it makes no difference to the layer.
+        batch_first: beside a module for sequences, whether samples come before time steps; None elsewhere, and for a
+            layer to which it makes no difference.
         follows_host: whether each call first gives the layer the host's training flag.
     """
 
     side: str
+    channels: Channels | None = None
+    batch_first: bool | None = None
     # Kept with the hook, so that unpickling it tells torch which hook numbers are taken.
     _handle: RemovableHandle | None = None
 
@@ -44,6 +52,8 @@ class Inserted(ABC):
     def apply(self, host: nn.Module, x: Tensor) -> Tensor:
         """The layer on `x`, in the host's mode and on the device of `x`."""
         layer = self.layer
+        if self.channels is not None and not self.channels.fit(tuple(x.shape)):
+            raise ValueError(question(layer, f"{self.side} {self.where} ({type(host).__name__})", tuple(x.shape)))
         if self.follows_host and layer.training != host.training:
             layer.train(host.training)
         for tensor in (*layer.parameters(), *layer.buffers()):
@@ -51,12 +61,20 @@ class Inserted(ABC):
                 layer.to(x.device)  # in place: an optimizer keeps its parameters
                 break
         if torch.compiler.is_compiling():
-            return layer(x)  # type: ignore[no-any-return]
+            return self._by_samples(x)
         try:
-            return layer(x)  # type: ignore[no-any-return]
+            return self._by_samples(x)
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{type(layer).__name__} {self.side} {self.where}: {error}") from error
+
+    def _by_samples(self, x: Tensor) -> Tensor:
+        """The layer on `x`, its samples being dimension 0 for as long."""
+        if self.batch_first is not None and x.ndim == 2:  # one sequence, (T, C)
+            return self.layer(x.unsqueeze(0)).squeeze(0)  # type: ignore[no-any-return]
+        if self.batch_first is False and x.ndim > 2:
+            return self.layer(x.transpose(0, 1)).transpose(0, 1)  # type: ignore[no-any-return]
+        return self.layer(x)  # type: ignore[no-any-return]
 
     @property
     def where(self) -> str:
@@ -123,6 +141,13 @@ class InsertedAfter(Inserted):
 
 
 SIDES: dict[str, type[Inserted]] = {"before": InsertedBefore, "after": InsertedAfter}
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """A tensor, or the first element of a tuple or list if that is one: what a layer acts on."""
+    if isinstance(value, tuple | list) and value and not isinstance(value, PackedSequence):
+        value = value[0]
+    return value if isinstance(value, Tensor) else None
 
 
 def shown(position: str) -> str:

@@ -1,31 +1,35 @@
 """Layers before or after modules of an existing model."""
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from dropover.insertion import refusals
 from dropover.insertion.changes import Change, FusedOff, Hooked, undo_all
+from dropover.insertion.channels import Channels, batch_first, batch_first_at
 from dropover.insertion.hooks import SIDES, shown
 from dropover.insertion.layers import may_act
+from dropover.insertion.making import copied
 from dropover.insertion.matching import Positions, matched, names_of, suggestion
 from dropover.insertion.plan import Placement, Plan
 from dropover.insertion.rehearsal import rehearse
-from dropover.insertion.swapping import check_swaps, fitted, swap
+from dropover.insertion.settling import asks_for_channels, looks_at_samples, settle
+from dropover.insertion.swapping import check_swaps, fitted, settle_swap, swap
+from dropover.insertion.trail import found_channels
 
 Key = str | type[nn.Module]
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One layer wanted at one host."""
+    """One layer wanted at one host, with what is known there of the channels."""
 
     host: nn.Module
     side: str
     layer: nn.Module
+    channels: Channels | None = None
 
 
 def insert(
@@ -36,6 +40,10 @@ def insert(
 ) -> Plan:
     """Put layers before or after modules of a model; its state_dict and its classes stay as they are.
 
+    A layer for which it matters which dimension holds the channels, and which wasn't told by `channel_dim`, takes it
+    from its position: the last beside `Linear`, `LayerNorm`, `Embedding`, `GRU` and attention, dimension 1 beside
+    convolutions, norms and poolings of maps. The plan shows it.
+
     Args:
         model: any module that is not compiled or scripted yet; changed in place.
         positions: from a name ("layer4.0"; the root is ""), a glob pattern ("blocks.*.mlp", matched segment by
@@ -44,14 +52,15 @@ def insert(
             `Plan.from_json` gives.
         example: an input, or a tuple of positional arguments, to run the model on once, in evaluation mode and
             without gradient. It finds positions that are never called or that don't fit the layer, which else show
-            up when the model runs, or not at all.
+            up when the model runs, or not at all; and which dimension holds the channels after an activation.
 
     Returns:
         The record of what was put where; `plan.remove()` undoes it.
 
     Raises:
         TypeError: a position or layer of the wrong kind.
-        ValueError: nothing matches, two keys mean the same side of a module, or a layer would have no effect.
+        ValueError: nothing matches, two keys mean the same side of a module, a layer would have no effect, or the
+            dimension of the channels can't be known (without `example`, the model raises it when it runs).
             The model is unchanged after any error.
 
     Example:
@@ -63,8 +72,11 @@ def insert(
     wishes = _of_plan(known, positions) if isinstance(positions, Plan) else _of_mapping(known, positions)
     for wish in wishes:
         refusals.check(known, wish.host)
+    wishes = _informed(model, known, wishes, example)
     swaps = {
-        wish.host: fitted(known, wish.host, copy.deepcopy(wish.layer)) for wish in wishes if wish.side == "instead"
+        wish.host: fitted(known, wish.host, copied(wish.layer, f"instead of {shown(known[wish.host][0])}"))
+        for wish in wishes
+        if wish.side == "instead"
     }
     check_swaps(known, swaps)
     changes: list[Change] = []
@@ -77,7 +89,38 @@ def insert(
         undo_all(changes)
         raise
     replaced = {known[host][0]: (host, new) for host, new in swaps.items()}
-    return Plan(tuple(placements), replaced=replaced, _changes=changes)
+    return Plan(tuple(placements), _doubts(known, wishes, placements), replaced, changes)
+
+
+def _informed(
+    model: nn.Module, known: Positions, wishes: list[Wish], example: Tensor | tuple[Any, ...] | None
+) -> list[Wish]:
+    """The wishes with what is known of the channels, for the layers that ask."""
+    asking = [(wish.host, wish.side) for wish in wishes if wish.channels is not None or asks_for_channels(wish.layer)]
+    told = found_channels(model, known, asking, example)
+    return [replace(wish, channels=_agreed(wish.channels, told.get((wish.host, wish.side)))) for wish in wishes]
+
+
+def _agreed(planned: Channels | None, told: Channels | None) -> Channels | None:
+    """A plan's word holds; where the model says the same, it is looked at as the model's is."""
+    if planned is None or told is None or told.dim != planned.dim:
+        return planned or told
+    return replace(told, source=planned.source)
+
+
+def _doubts(known: Positions, wishes: list[Wish], placements: list[Placement]) -> tuple[str, ...]:
+    """A note for a model of sequences that has samples in dimension 1 somewhere, on layers that take them from 0."""
+    second = next((module for module in known if batch_first(module) is False), None)
+    taken = [
+        shown(placement.names[0])
+        for wish, placement in zip(wishes, placements, strict=True)
+        if looks_at_samples(placement.layer) and batch_first_at(known, wish.host) is None
+        if placement.channels is None or placement.channels.dim == -1
+    ]
+    if second is None or not taken:
+        return ()
+    kind = f"{shown(known[second][0])} ({type(second).__name__}, batch_first=False)"
+    return (f"samples are taken from dimension 0 at {', '.join(taken)}; {kind} has them in dimension 1",)
 
 
 def _place(
@@ -88,15 +131,21 @@ def _place(
         names, host = known[wish.host], wish.host
         if wish.side == "instead":
             layer = swaps[host]
+            channels = settle_swap(known, host, layer, wish.channels)
             note = free_of_fusion(known, host, layer, changes)
             changes.extend(swap(known, host, layer))
         else:
-            layer = copy.deepcopy(wish.layer).train(host.training)
+            layer = copied(wish.layer, f"{wish.side} {shown(names[0])}").train(host.training)
+            channels = settle(layer, wish.channels)
             note = free_of_fusion(known, host, layer, changes)
             hook = SIDES[wish.side](layer, names[0])
+            hook.channels = channels
+            hook.batch_first = batch_first_at(known, host) if looks_at_samples(layer) else None
+            if hook.batch_first is False:
+                note = "; ".join(each for each in (note, "samples are dimension 1 (batch_first=False)") if each)
             hook.attach(host)
             changes.append(Hooked(hook))
-        placements.append(Placement(names, wish.side, type(wish.host).__name__, layer, note))
+        placements.append(Placement(names, wish.side, type(wish.host).__name__, layer, note, channels))
     return placements
 
 
@@ -145,7 +194,7 @@ def _of_plan(known: Positions, plan: Plan) -> list[Wish]:
         hosts = {by_name[name] for name in each.names}
         if len(hosts) > 1:
             raise ValueError(f"{', '.join(map(repr, each.names))} are one shared module in the plan, not in the model")
-        wishes.append(Wish(hosts.pop(), each.side, each.layer))
+        wishes.append(Wish(hosts.pop(), each.side, each.layer, each.found_channels))
     return wishes
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from dropover.insertion.changes import Change, undo_all
+from dropover.insertion.channels import GIVEN, Channels
 from dropover.insertion.hooks import SIDES
 from dropover.insertion.serialization import decode_layer, encode
 
@@ -24,6 +25,7 @@ class Placement:
         host: the name of the host's class.
         layer: the layer, which no other position has.
         note: what else had to be done there.
+        channels: which dimension holds the channels, and what tells; None if it makes no difference to the layer.
     """
 
     names: tuple[str, ...]
@@ -31,6 +33,13 @@ class Placement:
     host: str
     layer: nn.Module
     note: str = ""
+    channels: Channels | None = None
+
+    @property
+    def found_channels(self) -> Channels | None:
+        """The channels that were found in the model; None if the user gave them, or they are not known."""
+        found = self.channels is not None and self.channels.dim is not None and self.channels.source != GIVEN
+        return self.channels if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +88,17 @@ class Plan:
         undo_all(self._changes)
 
     def __str__(self) -> str:
-        """A table: position, side, host, layer, note; then what concerns the whole model."""
-        header = ("position", "side", "host", "layer", "note")
+        """A table: position, side, host, channels, layer, note; then what concerns the whole model."""
+        header = ("position", "side", "host", "channels", "layer", "note")
         rows = [
-            (", ".join(name or "(root)" for name in each.names), each.side, each.host, repr(each.layer), each.note)
+            (
+                ", ".join(name or "(root)" for name in each.names),
+                each.side,
+                each.host,
+                "" if each.channels is None else str(each.channels),
+                repr(each.layer),
+                each.note,
+            )
             for each in self.placements
         ]
         widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
@@ -101,11 +117,7 @@ class Plan:
         Raises:
             ValueError: a layer that is not one of dropover's.
         """
-        placements = [
-            {"names": list(each.names), "side": each.side, "host": each.host, "layer": encode(each.layer)}
-            for each in self.placements
-        ]
-        return json.dumps({"format": _FORMAT, "placements": placements}, indent=2)
+        return json.dumps({"format": _FORMAT, "placements": [_encoded(each) for each in self.placements]}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
@@ -123,10 +135,18 @@ class Plan:
         return cls(tuple(_placement(index, each) for index, each in enumerate(data["placements"])))
 
 
+def _encoded(placement: Placement) -> dict[str, Any]:
+    encoded: dict[str, Any] = {"names": list(placement.names), "side": placement.side, "host": placement.host}
+    encoded["layer"] = encode(placement.layer)
+    if placement.found_channels is not None:
+        encoded["channels"] = {"dim": placement.found_channels.dim, "source": placement.found_channels.source}
+    return encoded
+
+
 def _placement(index: int, data: Any) -> Placement:
     where = f"placements[{index}]"
-    if not isinstance(data, dict) or set(data) != {"names", "side", "host", "layer"}:
-        raise ValueError(f"{where}: must have exactly the keys 'names', 'side', 'host' and 'layer'")
+    if not isinstance(data, dict) or set(data) - {"channels"} != {"names", "side", "host", "layer"}:
+        raise ValueError(f"{where}: must have exactly the keys 'names', 'side', 'host' and 'layer', besides 'channels'")
     names, side, host = data["names"], data["side"], data["host"]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{where}.names: must be a list of at least one name, got {names!r}")
@@ -134,7 +154,16 @@ def _placement(index: int, data: Any) -> Placement:
         raise ValueError(f"{where}.side: must be one of {', '.join(map(repr, _ALL_SIDES))}, got {side!r}")
     if not isinstance(host, str):
         raise ValueError(f"{where}.host: must be the name of a class, got {host!r}")  # noqa: TRY004  # of a file
+    channels = _channels(f"{where}.channels", data["channels"]) if "channels" in data else None
     try:
-        return Placement(tuple(names), side, host, decode_layer(data["layer"]))
+        return Placement(tuple(names), side, host, decode_layer(data["layer"]), channels=channels)
     except ValueError as error:
         raise ValueError(f"{where}.layer: {error}") from error
+
+
+def _channels(where: str, data: Any) -> Channels:
+    if not isinstance(data, dict) or set(data) != {"dim", "source"} or not isinstance(data["source"], str):
+        raise ValueError(f"{where}: must have exactly the keys 'dim' and 'source', a text, got {data!r}")
+    if data["dim"] not in (1, -1) or isinstance(data["dim"], bool):
+        raise ValueError(f"{where}.dim: must be 1 or -1, got {data['dim']!r}")
+    return Channels(data["dim"], data["source"])

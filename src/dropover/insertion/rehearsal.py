@@ -21,6 +21,19 @@ class _Witness:
         self.called = True
 
 
+def run_quietly(model: nn.Module, example: Tensor | tuple[Any, ...]) -> None:
+    """Run the model once, without gradient, dropover's layers in training mode and all else in evaluation mode.
+
+    Flags and random numbers are afterwards what they were.
+    """
+    args = example if isinstance(example, tuple) else (example,)
+    tensors = (*args, *model.parameters())
+    devices = {each.device.index or 0 for each in tensors if isinstance(each, Tensor) and each.device.type == "cuda"}
+    layers = set(regularizers(model))
+    with torch.random.fork_rng(sorted(devices)), torch.no_grad(), training_flags(model, layers.__contains__):
+        model(*args)
+
+
 def rehearse(model: nn.Module, example: Tensor | tuple[Any, ...], hosts: list[tuple[nn.Module, Placement]]) -> None:
     """Run the model once in evaluation mode, without gradient, and leave flags and random numbers as they were.
 
@@ -30,15 +43,10 @@ def rehearse(model: nn.Module, example: Tensor | tuple[Any, ...], hosts: list[tu
         ValueError: a host that is never called, or an insertion that can't take what it gets there.
         TypeError: a host whose input or output is no tensor.
     """
-    args = example if isinstance(example, tuple) else (example,)
     witnesses = [_Witness() for _ in hosts]
     handles = [host.register_forward_pre_hook(witness) for (host, _), witness in zip(hosts, witnesses, strict=True)]
-    tensors = (*args, *model.parameters())
-    devices = {each.device.index or 0 for each in tensors if isinstance(each, Tensor) and each.device.type == "cuda"}
-    layers = set(regularizers(model))
     try:
-        with torch.random.fork_rng(sorted(devices)), torch.no_grad(), training_flags(model, layers.__contains__):
-            model(*args)
+        run_quietly(model, example)
     finally:
         for handle in handles:
             handle.remove()

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from dropover.insertion.changes import Change, Swapped
+from dropover.insertion.channels import UNKNOWN, Channels, batch_first_at
 from dropover.insertion.hooks import shown
 from dropover.insertion.layers import acts_at_inference
 from dropover.insertion.matching import Positions
+from dropover.insertion.settling import looks_at_samples, question, settle
 
 
 def fitted(known: Positions, old: nn.Module, new: nn.Module) -> nn.Module:
@@ -42,6 +44,25 @@ def check_swaps(known: Positions, swaps: dict[nn.Module, nn.Module]) -> None:
                     f"path of TransformerEncoderLayer skips it; insert() before or after it turns that path off"
                 )
         _check_state(known[old][0], old, new)
+
+
+def settle_swap(known: Positions, old: nn.Module, new: nn.Module, told: Channels | None) -> Channels | None:
+    """Tell a layer that comes instead of `old` the dimension of the channels, as `settle` does.
+
+    Raises:
+        ValueError: nothing certain is known of it, or samples are not dimension 0 there.
+    """
+    where = f"instead of {shown(known[old][0])} ({type(old).__name__})"
+    if looks_at_samples(new) and batch_first_at(known, old) is False:
+        raise ValueError(
+            f"{type(new).__name__} {where}: the samples are dimension 1 there, since batch_first=False, and the layer "
+            f"takes them from dimension 0; insert() it after {shown(known[old][0])}, where that is seen to"
+        )
+    # No hook stands by to see what passes, so that only what is certain will do.
+    channels = settle(new, told if told is None or not told.sizes else None)
+    if channels == UNKNOWN:
+        raise ValueError(question(new, where))
+    return channels
 
 
 def swap(known: Positions, old: nn.Module, new: nn.Module) -> list[Change]:

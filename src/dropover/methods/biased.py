@@ -91,7 +91,7 @@ class BiasedDropout(Regularizer):
         quantile: float | None = None,
         *,
         rescale: str = "mean",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(
             Element(), MagnitudeRates(p_high, p_low, quantile), Zero(), rescale=rescale, channel_dim=channel_dim

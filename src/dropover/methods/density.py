@@ -94,7 +94,8 @@ class DensityDropout(Regularizer):
         slope: κ in the paper.
         intercept: α in the paper.
         rescale: "none" (the paper), "mean" or "layer"; see `Regularizer`. docs/findings.md says why "none".
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C, *)`, also `(N, C)` for `components=1`; the output is like the input.
 
@@ -114,7 +115,7 @@ class DensityDropout(Regularizer):
         intercept: float = 0.9,
         *,
         rescale: str = "none",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(
             Channel(),

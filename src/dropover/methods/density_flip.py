@@ -57,7 +57,7 @@ def density_flipover(
         amplitude: at least 0; 0 is density dropout without rescaling.
         training: False returns `x` itself.
         rescale: "none", "mean" or "layer"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:
@@ -91,7 +91,8 @@ class DensityFlipover(Regularizer):
         intercept: the rate in an empty region.
         amplitude: at least 0.
         rescale: "none", "mean" or "layer"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C, *)`, also `(N, C)` for `components=1`; the output is like the input.
 
@@ -113,7 +114,7 @@ class DensityFlipover(Regularizer):
         amplitude: float = 1.0,
         *,
         rescale: str = "none",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(
             Channel(),

@@ -57,7 +57,7 @@ def drop_block(
         block_size: side of a block, from 1 (dropout) to the shortest side of the map.
         training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; see `Regularizer` for the others.
-        channel_dim: the dimension of the channels, each of which has blocks of its own.
+        channel_dim: the dimension of the channels, each of which has blocks of its own: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:
@@ -91,7 +91,8 @@ class DropBlock(Regularizer):
         block_size: side of a block, from 1 to the shortest side of the map.
         eval_p: the same as `p`, at inference.
         rescale: "mean", "layer", "balanced" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
 
@@ -109,7 +110,7 @@ class DropBlock(Regularizer):
         eval_p: Rate = 0.0,
         *,
         rescale: str = "mean",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(
             Element(),

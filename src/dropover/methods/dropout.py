@@ -88,7 +88,9 @@ class Dropout(Regularizer):
     p = Setting("rule", "p")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(
+        self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int | None = None
+    ) -> None:
         super().__init__(
             Element(),
             ConstantRate(p),

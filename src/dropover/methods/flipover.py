@@ -93,7 +93,7 @@ class Flipover(Regularizer):
         eval_p: Rate = 0.0,
         *,
         rescale: str = "none",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(
             Element(),

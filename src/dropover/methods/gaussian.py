@@ -71,7 +71,9 @@ class GaussianDropout(Regularizer):
     std = Setting("effect", "std")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, std: float = 0.5, eval_p: Rate = 0.0, *, rescale: str = "none", channel_dim: int = 1) -> None:
+    def __init__(
+        self, std: float = 0.5, eval_p: Rate = 0.0, *, rescale: str = "none", channel_dim: int | None = None
+    ) -> None:
         super().__init__(
             Element(),
             1.0,

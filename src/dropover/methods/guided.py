@@ -53,7 +53,7 @@ def guided_dropout(
             histogram of the strengths with probability p.
         training: False only multiplies.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:
@@ -90,7 +90,8 @@ class GuidedDropout(Regularizer):
         p: rate in [0, 1].
         mode: "active" or "top"; see `guided_dropout`.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C)` or `(N, C, *)`, C = `num_units`; the output is like the input.
 
@@ -100,7 +101,13 @@ class GuidedDropout(Regularizer):
     rule: StrengthRates
 
     def __init__(
-        self, num_units: int, p: float = 0.3, mode: str = "active", *, rescale: str = "mean", channel_dim: int = 1
+        self,
+        num_units: int,
+        p: float = 0.3,
+        mode: str = "active",
+        *,
+        rescale: str = "mean",
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(Channel(), StrengthRates(num_units, p, mode), Zero(), rescale=rescale, channel_dim=channel_dim)
 

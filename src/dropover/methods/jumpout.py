@@ -96,7 +96,7 @@ class Jumpout(Regularizer):
         sigma: float = 0.1,
         *,
         rescale: str = "balanced",
-        channel_dim: int = 1,
+        channel_dim: int | None = None,
     ) -> None:
         super().__init__(Element(), JumpRate(p_min, p_max, sigma), Zero(), rescale=rescale, channel_dim=channel_dim)
 

@@ -79,7 +79,7 @@ class MaxDropout(Regularizer):
 
     p = Setting("rule", "p")
 
-    def __init__(self, p: float = 0.3, *, rescale: str = "none", channel_dim: int = 1) -> None:
+    def __init__(self, p: float = 0.3, *, rescale: str = "none", channel_dim: int | None = None) -> None:
         super().__init__(Element(), MaximumRates(p), Zero(), draw=Shared(), rescale=rescale, channel_dim=channel_dim)
 
 

@@ -79,7 +79,7 @@ class StochasticActivationPruning(Regularizer):
 
     fraction = Setting("eval_rule", "fraction")
 
-    def __init__(self, fraction: float = 1.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(self, fraction: float = 1.0, *, rescale: str = "mean", channel_dim: int | None = None) -> None:
         super().__init__(
             Element(),
             None,

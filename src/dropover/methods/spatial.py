@@ -43,7 +43,7 @@ def spatial_dropout(
         p: rate in [0, 1].
         training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; "none" leaves them.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:
@@ -74,7 +74,8 @@ class SpatialDropout(Regularizer):
         p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
         eval_p: rate at inference.
         rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C)` or `(N, C, *)`; the output is like the input.
 
@@ -84,7 +85,9 @@ class SpatialDropout(Regularizer):
     p = Setting("rule", "p")
     eval_p = Setting("eval_rule", "p")
 
-    def __init__(self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(
+        self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int | None = None
+    ) -> None:
         super().__init__(
             Channel(),
             ConstantRate(p),

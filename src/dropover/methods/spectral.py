@@ -73,7 +73,7 @@ def spectral_dropout(
         quantile: a frequency is weak if its |z| is up to this quantile of its sample's, in [0, 1].
         training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; see `Regularizer` for the others.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's own.
 
     Returns:
@@ -103,7 +103,8 @@ class SpectralDropout(Regularizer):
         p: rate of the strong frequencies, in [0, 1].
         quantile: a frequency is weak if its |z| is up to this quantile of its sample's, in [0, 1].
         rescale: "mean", "layer", "balanced" or "none", for the coefficients; see `Regularizer`.
-        channel_dim: the dimension of the channels.
+        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
+            `(N, T, C)`.
 
     Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
 
@@ -113,8 +114,15 @@ class SpectralDropout(Regularizer):
     p = Setting("rule", "p_high")
     quantile = Setting("rule", "quantile")
 
-    def __init__(self, p: float = 0.1, quantile: float = 0.5, *, rescale: str = "mean", channel_dim: int = 1) -> None:
+    def __init__(
+        self, p: float = 0.1, quantile: float = 0.5, *, rescale: str = "mean", channel_dim: int | None = None
+    ) -> None:
         super().__init__(Element(), _weak_or_chance(p, quantile), Zero(), rescale=rescale, channel_dim=channel_dim)
+
+    @property
+    def uses_channels(self) -> bool:
+        """True: a spectrum is one of a channel's map."""
+        return True
 
     def rates(self, x: Tensor) -> Tensor:
         """The probability that each coefficient of `x` is hit; float32, in the shape of `x`."""

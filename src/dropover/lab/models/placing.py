@@ -23,8 +23,9 @@ def place(
         model: The network, changed in place.
         named: Its named positions, see `Network.positions`.
         at: Names of positions, or modules' paths; see `places`.
-        method: What to put there. For tokens, (N, T, F), its channels are the features.
-        settings: The method's settings.
+        method: What to put there. Which dimension holds its channels follows from the place, as in `dropover.insert`:
+            the features for tokens (N, T, F).
+        settings: The method's settings; `channel_dim` where that can't be known from the place.
         images: Two images, pixels in [0, 1], that the network is shown.
 
     Returns:
@@ -39,7 +40,7 @@ def place(
     for where, position in look(model, places(model, named, at), images).items():
         channel_dim = settings.get("channel_dim", position.channel_dim)
         layer = method.make(units=_units(position, channel_dim), **{**settings, "channel_dim": channel_dim})
-        _check(method, layer, position)
+        _check(method, layer, position, asked=channel_dim is None)
         layers[where] = layer
     plans: list[Plan] = []
     try:
@@ -62,9 +63,17 @@ def _units(position: Position, channel_dim: object) -> int:
     return shape[channel_dim] if inside and isinstance(channel_dim, int) else 1  # the layer says what is wrong with it
 
 
-def _check(method: Method, layer: nn.Module, position: Position) -> None:
-    """Raise `PositionError` for a method that is meant for something else than what passes at the position."""
-    meant = {method.kind, "tokens"}
+def _check(method: Method, layer: nn.Module, position: Position, asked: bool) -> None:
+    """Raise `PositionError` for a method that is meant for something else than what passes at the position.
+
+    Or for one that has to know the dimension of the channels where it is unknown.
+    """
+    if asked and isinstance(layer, Regularizer) and layer.uses_channels:
+        raise PositionError(
+            f"{method.name} has to know which dimension holds the channels, and {position.place} there are "
+            f"{position.content}: say it, as channel_dim = 1 or channel_dim = -1 (the last)"
+        )
+    meant = {method.kind, "tokens", "unknown"}
     rule = layer.rule if isinstance(layer, Regularizer) else None
     if isinstance(rule, DensityRates) and rule.components == 1:
         meant.add("features")

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dropover.insertion import insert
+from dropover.insertion.channels import Channels
 from dropover.insertion.matching import matched, names_of
+from dropover.insertion.trail import found_channels
 
-Kind = Literal["maps", "features", "tokens", "attention"]
+Kind = Literal["maps", "features", "tokens", "attention", "unknown"]
 Named = Mapping[str, str | tuple[str, ...]]
 
 DEFAULT_POSITION: dict[str, str] = {"features": "fc", "maps": "last-conv"}
@@ -38,33 +40,32 @@ class Position:
 
     Attributes:
         place: Where it is.
-        kind: "features" (N, F), "maps" (N, C, H, W), "tokens" (N, T, F) or "attention" weights (N, heads, T, T).
+        kind: "features" (N, F), "maps" (N, C, L), (N, C, H, W) or (N, H, W, C), "tokens" (N, T, F), "attention" weights
+            (N, heads, T, T), or "unknown" where nothing tells which dimension holds the channels.
         shape: The tensor's sizes for one image.
+        channel_dim: The dimension of the units, dimension 0 being the images: 1 or -1; None if it is unknown.
     """
 
     place: Place
     kind: Kind
     shape: tuple[int, ...]
-
-    @property
-    def channel_dim(self) -> int:
-        """The dimension of the units, dimension 0 being the images."""
-        return -1 if self.kind == "tokens" else 1
+    channel_dim: int | None
 
     @property
     def units(self) -> int:
-        """How many maps, features, features of each token, or heads."""
-        return self.shape[-1] if self.kind == "tokens" else self.shape[0]
+        """How many maps, features, features of each token, or heads; 1 if it is unknown."""
+        return 1 if self.channel_dim is None else (0, *self.shape)[self.channel_dim]
 
     @property
     def content(self) -> str:
         """What passes, in words."""
-        sizes = "×".join(map(str, self.shape[1:]))
+        sizes = "×".join(map(str, self.shape[:-1] if self.channel_dim == -1 else self.shape[1:]))
         return {
             "features": f"{self.units} features",
             "maps": f"{self.units} maps of {sizes}",
             "tokens": f"{self.shape[0]} tokens of {self.units} features",
             "attention": f"attention weights of {sizes} in {self.units} heads",
+            "unknown": f"{'×'.join(map(str, self.shape))} numbers, of which the dimension of the channels isn't known",
         }[self.kind]
 
 
@@ -113,7 +114,8 @@ def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, P
     Raises:
         PositionError: a place that the model never comes to, or where something else passes than a layer can sit on.
     """
-    wanted, seen = list(at), {}
+    wanted, seen, names = list(at), {}, names_of(model)
+    hosts = {place: (model.get_submodule(place.path), place.side) for place in wanted}
     for side in ("before", "after"):
         probes: dict[str | type[nn.Module], nn.Module | tuple[str, nn.Module]] = {
             place.path: (side, _Probe()) for place in wanted if place.side == side
@@ -127,9 +129,10 @@ def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, P
         for placement in plan.placements:
             assert isinstance(placement.layer, _Probe)
             place = Place(placement.names[0], side)
-            seen[place] = _position(place, placement.layer, len(images))
+            seen[place] = placement.layer
         plan.remove()
-    return {place: seen[place] for place in wanted}
+    told = found_channels(model, names, list(hosts.values()), images)
+    return {place: _position(place, seen[place], told[hosts[place]], len(images)) for place in wanted}
 
 
 def positions(model: nn.Module, named: Named, images: Tensor) -> dict[str, list[Position]]:
@@ -153,15 +156,21 @@ class _Probe(nn.Module):
         return x
 
 
-def _position(place: Place, probe: _Probe, images: int) -> Position:
-    kinds: dict[int, Kind] = {2: "features", 3: "tokens", 4: "attention" if probe.rows_sum_to_one else "maps"}
-    kind = kinds.get(len(probe.shape))
-    if kind is None or probe.shape[0] != images:
+def _position(place: Place, probe: _Probe, told: Channels | None, images: int) -> Position:
+    rank = len(probe.shape)
+    if rank not in (2, 3, 4) or probe.shape[0] != images:
         raise PositionError(
             f"{place} a tensor of shape {probe.shape} passes for {images} images, which is neither maps (N, C, H, W), "
             f"tokens (N, T, F), attention weights (N, heads, T, T) nor features (N, F)"
         )
-    return Position(place, kind, probe.shape[1:])
+    sizes = probe.shape[1:]
+    if rank == 2:
+        return Position(place, "features", sizes, 1)
+    if probe.rows_sum_to_one:
+        return Position(place, "attention", sizes, 1)
+    if told is None or not told.fit(probe.shape):
+        return Position(place, "unknown", sizes, None)
+    return Position(place, "tokens" if rank == 3 and told.dim == -1 else "maps", sizes, told.dim)
 
 
 def _parsed(target: str) -> tuple[str, str]:

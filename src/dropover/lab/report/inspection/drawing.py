@@ -87,7 +87,7 @@ def draw_all(shown: Shown, eps: float) -> Iterator[Drawing]:
     for position in shown.positions:
         if position.kind in ("maps", "tokens"):
             yield draw_projections(shown, position)
-        if position.kind == "maps":
+        if position.kind == "maps" and position.channel_dim == 1 and len(position.shape) == 3:
             yield from draw_inverted(shown, position)
     yield draw_noisy(shown)
     yield draw_adversarial(shown, eps)
@@ -115,6 +115,7 @@ def draw_projections(shown: Shown, position: Position) -> Drawing:
         maps = activations(shown.model, position.place, images)
     else:
         maps = capture(shown.model, {"layer": layer}, images)["layer"].entered
+    assert position.channel_dim is not None  # of maps and tokens it is known
     maps = maps.movedim(position.channel_dim, 1)
     names = _names(shown.data, shown.labels[: len(images)])
     panels = {
