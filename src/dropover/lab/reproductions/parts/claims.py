@@ -28,7 +28,7 @@ def above(
     """
     pairs = [(a, b) for a in better for b in worse]
     known = [math.isfinite(value) for pair in pairs for figure in pair for value in figure.values]
-    if not all(known) or not pairs or any(len(a.values) != len(b.values) for a, b in pairs):
+    if not all(known) or not pairs or any(not _paired(a, b) for a, b in pairs):
         return Claim(text, "can't be told: some seeds have no figure to compare", "")
     differences = [st.paired_difference(a.values, b.values) for a, b in pairs]
     ps = [st.paired_p(a.values, b.values) for a, b in pairs]
@@ -42,6 +42,11 @@ def above(
         if all(d.mean < 0 for d in differences):
             verdict += "; every difference is the other way round"
     return Claim(text, verdict, _ours(pairs, differences, factor))
+
+
+def _paired(a: Figure, b: Figure) -> bool:
+    """Whether the values of one belong to those of the other: some trials may have failed, or not be done yet."""
+    return len(a.values) == len(b.values) and a.seeds == b.seeds
 
 
 def undecided(n: int, of: str = "seed") -> str:
