@@ -22,12 +22,12 @@ def test_names_that_a_folder_can_have(name: str):
 @pytest.mark.parametrize(
     "name",
     [
-        "", ".", "..", "../../x", "a/b", "a\\b", "/abs", ".hidden", "-rf", "_x", " x", "x ", "x.", "a\nb", "a\0b", "a:b",
-        "~", "a*", "con", "NUL", "nul.txt", "Com1", "reproduce", "Inspect", "x" * 101, "ü" * 51,
+        "", ".", "..", "../../x", "a/b", "a\\b", "/abs", ".hidden", "-rf", "_x", " x", "x ", "x.", "a\nb", "a\0b",
+        "a:b", "~", "a*", "con", "NUL", "nul.txt", "Com1", "reproduce", "Inspect", "x" * 101, "ü" * 51,
     ],
 )  # fmt: skip
 def test_names_that_no_folder_should_have(name: str):
-    with pytest.raises(ValueError, match="^must be a folder's name"):
+    with pytest.raises(ValueError, match=r"^must be a folder's name"):
         folder_name(name)
 
 

@@ -93,7 +93,8 @@ def _run(console: "Console", study: "Study", folder: Path, jobs: int, command: s
     if outcome.stop is not None:
         stopped(outcome.stop, f"Stopped: {finished}. {_goes_on(command)}")
     if outcome.failed:
-        fail(f"{len(outcome.failed)} of {outcome.total} trials failed; the others are in the report.", code=1)
+        others = "; the others are in the report." if outcome.finished else ": there is nothing to report"
+        fail(f"{len(outcome.failed)} of {outcome.total} trials failed{others}", code=1)
 
 
 def _write(console: "Console", study: "Study", folder: Path, outcome: "Outcome", jobs: int, command: str) -> None:
