@@ -86,8 +86,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     )
     claim = above(
         "FDD makes more activations zero or close to it than random dropout",
-        [figures["fdd1d"]] if "fdd1d" in figures else [],
-        [figures["dropout"]] if "dropout" in figures else [],
+        [figures.get("fdd1d")],
+        [figures.get("dropout")],
     )
     return [picture, table, Claims([claim])]
 

@@ -37,7 +37,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """The article's four heat maps, and the attacked two once more under a margin loss."""
     from dropover.lab.pictures.rates import rate_grid
     from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.grid import as_frame, best, grid, long, pair_text
+    from dropover.lab.reproductions.parts.grid import as_frame, best, grid, long, pair_text, whole
     from dropover.lab.reproductions.parts.items import Claims, Picture
 
     panels, checked, judged = {}, {}, []
@@ -49,14 +49,13 @@ def draw(outcome: Outcome) -> Sequence[Item]:
         panels[f"{method}, FGSM"] = attacked
         checked[f"{method}, {CHECK.upper()} (not in the article)"] = grid(ran, f"{CHECK} {EPS:g}")
         others = {pair: figure for pair, figure in attacked.items() if pair != claimed}
-        if claimed in attacked and others:
-            judged.append(
-                above(
-                    f"{pair_text(claimed)} is the best (train, test) pair of {method} under attack",
-                    [attacked[claimed]],
-                    [others[best(others)]],
-                )
+        judged.append(
+            above(
+                f"{pair_text(claimed)} is the best (train, test) pair of {method} under attack",
+                [attacked.get(claimed)],
+                [others[best(others)] if whole(ran, attacked) else None],
             )
+        )
     caption = f"Mean accuracy over seeds, in percent; train rates down, test rates across; ε = {EPS:g}."
     pictures: list[Item] = [
         Picture(

@@ -46,7 +46,7 @@ class Ran:
             return ""
         absent = [arm.label for arm in self.study.arms if not self.seeds_of(arm.label)]
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        without = f"; left out, as none of theirs is: {', '.join(absent)}" if absent and done else ""
+        without = f"; none of {', '.join(absent)}, which are left out" if absent and done else ""
         return f"{done} of {total} trials of {self.study.name} are finished{failed}{without}"
 
     @property
