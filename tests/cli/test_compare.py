@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
-from dropover.cli.compare import _load
+from dropover.cli.compare import _load, _path_of
 
 TINY = """
 name = "tiny"
@@ -126,11 +126,15 @@ def test_a_study_runs_is_written_and_is_taken_over_from_its_own_file(study: Path
 
 
 def test_the_built_in_study_is_there_with_and_without_its_name():
-    built_in = _load(None, None)
-    assert _load("main", None) == built_in
-    assert _load("findings", None, variant="mnist-5k").data.name == "mnist-5k"
+    built_in = _load(_path_of(None))
+    assert _load(_path_of("main")) == built_in
+    assert _load(_path_of("findings"), variant="mnist-5k").data.name == "mnist-5k"
     assert [arm.method for arm in built_in.arms] == ["none", "dropout", "spatial", "flipover", "fdd1d", "fdd2d"]
-    assert (built_in.data.name, built_in.seeds, _load(None, 5).seeds) == ("mnist-5k", [0, 1, 2], [0, 1, 2, 3, 4])
+    assert (built_in.data.name, built_in.seeds, _load(_path_of(None), 5).seeds) == (
+        "mnist-5k",
+        [0, 1, 2],
+        [0, 1, 2, 3, 4],
+    )
 
 
 def test_trials_that_fail_are_told_and_the_command_fails(study: Path):
@@ -170,7 +174,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_no_traceback(study: Path):
                 break
         # As a terminal does it: to the command and its workers alike.
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

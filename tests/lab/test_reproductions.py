@@ -7,7 +7,9 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +21,13 @@ from dropover.lab import nets
 from dropover.lab.comparison import Figure
 from dropover.lab.data.loading import load_data
 from dropover.lab.fingerprints import net_fingerprint
+from dropover.lab.report.paper.writing import write_reproduction
 from dropover.lab.reproductions import REPRODUCTIONS
+from dropover.lab.reproductions.parts import running
 from dropover.lab.reproductions.parts.cells import cells
 from dropover.lab.reproductions.parts.claims import above
+from dropover.lab.reproductions.parts.items import Claims
+from dropover.lab.reproductions.parts.outcome import Outcome, Ran
 from dropover.lab.reproductions.parts.printed import Printed, fdd_table2, fdd_table3
 from dropover.lab.reproductions.parts.request import Request
 
@@ -166,27 +172,104 @@ def test_mistakes_are_told_in_one_line(arguments: list[str], line: str):
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to interrupt")
-def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path):
+def test_a_stop_keeps_and_draws_what_is_finished_and_the_same_command_goes_on(tmp_path: Path):
     arguments = ["flipover-table1", "--scale", "smoke", "--seeds", "1", "--out", str(tmp_path), "--jobs", "1"]
-    # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
-    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()"
     process = subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-c", code, "reproduce", *arguments],
+        [sys.executable, "-m", "dropover", "reproduce", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("[2/10]"):
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
             break
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "of 10 trials of flipover-cnn are finished and kept. The same command goes on from there: dropover" in err
-    assert "Traceback" not in err
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 143
+    page = tmp_path / "flipover-table1" / "page.html"
+    assert re.fullmatch(
+        r"Stopped: [2-9] of 10 trials of flipover-cnn are finished; none of .*flipover 0\.4, which are left out\. "
+        rf"What is finished is kept, and the page is partial: {re.escape(str(page))}\. "
+        r"The same command goes on from there: dropover .*\n",
+        err,
+    )
+    assert "Partial: " in out
+    assert "<strong>Partial: not every trial is finished." in page.read_text(encoding="utf-8")
     code, out, _ = run(*arguments)
     assert code == 0
     assert re.search(r"[2-9] of 10 trials were finished by an earlier run", out)
+    assert "partial" not in page.read_text(encoding="utf-8").lower()
+
+
+def test_a_stop_before_the_first_trial_is_finished_leaves_nothing_to_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stopped(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(running, "run_study", stopped)
+    code, _, err = run("fdd-table3", "--scale", "smoke", "--out", tmp_path)
+    assert code == 143
+    assert err.startswith(
+        "Stopped: 0 of 12 trials of fdd are finished. What is finished is kept, and there is nothing to draw: no trial "
+        "is finished. The same command goes on from there: dropover"
+    )
+    assert not (tmp_path / "fdd-table3" / "page.html").exists()
+
+
+Kept = Callable[[int, Ran], list[tuple[str, int]]]
+
+
+def cut(outcome: Outcome, kept: Kept) -> Outcome:
+    """What there would be if only those trials of each study, told by its place, were finished."""
+    partial = Outcome(outcome.scale, missing=outcome.missing)
+    for place, ran in enumerate(outcome.ran):
+        trials = kept(place, ran)
+        there = [(arm, seed) in trials for arm, seed in zip(ran.table["arm"], ran.table["seed"], strict=True)]
+        partial.take(replace(ran, table=ran.table[there]))
+    return partial
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(lambda _, ran: ran.trials[:1], id="the first trial of each study"),
+        pytest.param(lambda place, ran: [] if place else ran.trials[-1:], id="the last trial of one study"),
+    ],
+)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "flipover-figure3"])
+def test_what_there_is_of_any_name_is_drawn_and_marked_as_partial(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kept: Kept
+):
+    monkeypatch.setattr(nets, "train", None)  # what isn't finished is not trained to be drawn
+    reproduction = REPRODUCTIONS.get(name)
+    whole = running.run(
+        running.plan(reproduction, "smoke"), "smoke", made.folder, tmp_path, 1, lambda *_: nullcontext(lambda _: None)
+    )
+    assert whole.unfinished == []
+    partial = cut(whole, kept)
+    items = reproduction.draw(partial)
+    page, *files = write_reproduction(tmp_path, reproduction, partial, items, "dropover reproduce")
+    text = page.read_text(encoding="utf-8")
+    if not partial.unfinished:
+        assert len(whole.ran[0].trials) == len(whole.ran) == 1  # a single trial is the whole
+        assert "artial" not in text
+        return
+    assert "<strong>Partial: not every trial is finished." in text
+    assert all(f"{line}." in unescape(text) for line in partial.unfinished)
+    titles = [item.title for item in items]
+    assert all(f"{title} (partial)</h2>" in unescape(text) for title in titles)
+    verdicts = [claim.verdict for item in items if isinstance(item, Claims) for claim in item.claims]
+    assert all(verdict.startswith("can't be told") for verdict in verdicts)
+    assert any(file.suffix == ".svg" for file in files)
+
+
+def test_a_claim_is_not_judged_on_other_seeds_of_the_one_than_of_the_other():
+    values = [0.1 * n for n in range(6)]
+    ours = replace(figure("a", *(0.5 + value for value in values)), seeds=(0, 1, 2, 3, 4, 5))
+    rival = replace(figure("b", *values), seeds=(1, 2, 3, 4, 5, 6))
+    assert above("text", [ours], [rival]).verdict == "can't be told: some seeds have no figure to compare"
+    assert above("text", [ours], [replace(rival, seeds=ours.seeds)]).verdict == "holds"
 
 
 def figure(arm: str, *values: float) -> Figure:
@@ -218,6 +301,12 @@ def test_a_claim_of_several_needs_them_all_and_no_correction():
     assert above("text", [low, low, low], [high]).verdict == (
         "not shown with 6 seeds; every difference is the other way round"
     )
+
+
+def test_a_claim_of_several_is_left_open_where_one_is_not_there():
+    low, high = figure("low", *[0.8] * 6), figure("high", *[0.9] * 6)
+    for better, worse in (([high, None], [low]), ([high], [low, None]), ([None], [low])):
+        assert above("text", better, worse).verdict == "can't be told: some seeds have no figure to compare"
 
 
 def test_the_best_are_bold_and_ties_too():

@@ -1,4 +1,6 @@
 import multiprocessing
+import re
+import signal
 import sys
 from pathlib import Path
 
@@ -6,12 +8,13 @@ import pandas as pd
 import pytest
 
 from dropover.lab import runner
+from dropover.lab.blame import logged
 from dropover.lab.results import write_text
 from dropover.lab.runner import Ended, Event, Moved, Started, TrialFunction, run_study
 from dropover.lab.study import Arm, Study
 
 FAKE = """
-import os, signal
+import os, signal, sys
 from pathlib import Path
 
 import torch
@@ -25,6 +28,16 @@ def fake(study, arm, seed, report):
     report(Progress(0.5, 0.25, "training"))
     if arm.label == "raises":
         raise ValueError("first line\\nsecond line")
+    if arm.label == "leaves":
+        sys.exit()
+    if arm.label == "interrupts":
+        raise KeyboardInterrupt
+    if arm.label == "prints":
+        print("from Python")
+        print("and its errors", file=sys.stderr)
+        os.system("echo from a program")
+    if arm.label == "crashes" and hasattr(signal, "SIGSEGV"):
+        os.kill(os.getpid(), signal.SIGSEGV)
     if arm.label == "dies" and hasattr(signal, "SIGKILL"):
         os.kill(os.getpid(), signal.SIGKILL)
     return [Row("clean", None, 0.5 + seed / 10), Row("fgsm", 0.1, 0.25)]
@@ -54,7 +67,7 @@ def test_every_trial_runs_once_seed_by_seed_and_a_rerun_takes_them_over(tmp_path
     events: list[Event] = []
     outcome = run_study(study("a", "b"), tmp_path / "out", 1, events.append, fake)
     assert calls(tmp_path) == [f"{arm} {seed} threads=1" for seed in (0, 1) for arm in ("a", "b")]
-    assert (len(outcome.finished), outcome.failed, outcome.interrupted, outcome.reused) == (4, [], False, 0)
+    assert (len(outcome.finished), outcome.failed, outcome.stop, outcome.reused) == (4, [], None, 0)
     assert [type(event) for event in events] == [Started, Moved, Ended] * 4
     table = pd.read_csv(tmp_path / "out" / "results.csv")
     assert list(table.columns) == ["arm", "seed", "measure", "level", "value"]
@@ -84,11 +97,47 @@ def test_trials_that_studies_share_are_kept_apart_from_their_tables(tmp_path: Pa
 def test_a_trial_that_raises_or_whose_process_dies_is_told_in_a_line_and_the_others_run(
     tmp_path: Path, fake: TrialFunction
 ):
-    outcome = run_study(study("fine", "raises", "dies", "last", seeds=1), tmp_path / "out", 2, trial=fake)
+    out = tmp_path / "out"
+    outcome = run_study(study("fine", "raises", "leaves", "interrupts", "dies", "last", seeds=1), out, 2, trial=fake)
     reasons = {failed.trial.label: failed.reason for failed in outcome.failed}
-    assert reasons["raises, seed 0"] == "ValueError: first line second line"
-    assert reasons["dies, seed 0"].startswith("its process died (killed, most likely for want of memory")
+    where, kept = rf"\({re.escape(str(tmp_path))}/fake_trial.py, line \d+\)", f"; traceback in {out / 'log.txt'}"
+    for label, line in (
+        ("raises", "ValueError: first line second line"), ("leaves", "SystemExit"), ("interrupts", "KeyboardInterrupt"),
+    ):  # fmt: skip
+        assert re.fullmatch(f"{line} {where}{re.escape(kept)}", reasons[f"{label}, seed 0"])
+    assert reasons["dies, seed 0"] == "its process died (killed, most likely for want of memory: try fewer --jobs)"
     assert sorted(done.trial.arm.label for done in outcome.finished) == ["fine", "last"]
+    log = (out / "log.txt").read_text(encoding="utf-8")
+    assert log.count("Traceback (most recent call last)") == 3
+    assert re.search(r"^--- .* raises, seed 0\n(.*\n)+?ValueError: first line\nsecond line\n", log, re.MULTILINE)
+
+
+def test_what_trials_print_is_kept_and_stays_off_the_screen(
+    tmp_path: Path, fake: TrialFunction, capfd: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    assert run_study(study("quiet", seeds=1), out, 1, trial=fake).printed is None
+    assert not (out / "output.txt").exists()
+    assert run_study(study("prints", seeds=1), out, 1, trial=fake).printed == out / "output.txt"
+    assert run_study(study("other", seeds=1), out, 1, trial=fake).printed is None  # that was before
+    printed = (out / "output.txt").read_text(encoding="utf-8").splitlines()
+    assert printed == ["from Python", "and its errors", "from a program"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSEGV"), reason="needs a signal to crash by")
+def test_a_crash_leaves_the_line_it_came_from(tmp_path: Path, fake: TrialFunction):
+    outcome = run_study(study("crashes", seeds=1), tmp_path / "out", 1, trial=fake)
+    left = tmp_path / "out" / "output.txt"
+    assert outcome.failed[0].reason == f"its process died (signal 11); what it printed is in {left}"
+    assert re.search(r"fake_trial.py\", line \d+ in fake", left.read_text(encoding="utf-8"))
+
+
+def test_where_no_log_can_be_written_a_temporary_one_serves(tmp_path: Path):
+    (tmp_path / "file").touch()
+    told = logged(ValueError("no"), "a trial", tmp_path / "file")
+    assert told.startswith("; traceback in ")
+    assert "ValueError: no" in Path(told.removeprefix("; traceback in ")).read_text(encoding="utf-8")
 
 
 def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path, fake: TrialFunction):
@@ -99,13 +148,13 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(tmp_path: Pat
 
     ended: list[Event] = []
     outcome = run_study(study("a", "b"), tmp_path / "out", 1, stop_after_three, fake)
-    assert outcome.interrupted
+    assert outcome.stop is not None
     assert len(outcome.finished) == 3
     assert multiprocessing.active_children() == []
     assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 6
 
     rest = run_study(study("a", "b"), tmp_path / "out", 1, trial=fake)
-    assert (rest.reused, len(rest.finished), rest.interrupted) == (3, 4, False)
+    assert (rest.reused, len(rest.finished), rest.stop) == (3, 4, None)
     assert len(calls(tmp_path)) == 4
 
 

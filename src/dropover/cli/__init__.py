@@ -4,6 +4,7 @@ import typer
 
 from dropover.cli.compare import compare
 from dropover.cli.data import data
+from dropover.cli.ending import ending_well
 from dropover.cli.inspect import inspect
 from dropover.cli.methods import methods
 from dropover.cli.models import models
@@ -17,12 +18,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-app.command()(compare)
-app.command()(methods)
-app.command()(models)
-app.command()(reproduce)
-app.command()(data)
-app.command()(inspect)
+for command in (compare, methods, models, reproduce, data, inspect):
+    app.command()(ending_well(command))
 
 
 def main() -> None:

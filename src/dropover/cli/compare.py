@@ -3,17 +3,17 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from dropover.cli.ending import RESULTS, fail, failures_told, stopped, stops_told
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from dropover.lab.runner import Outcome
     from dropover.lab.study import Study
-
-INTERRUPTED = 130
 
 
 def compare(
@@ -41,49 +41,68 @@ def compare(
     # Imported here, so that --help doesn't wait for torch.
     from rich.console import Console
 
-    from dropover.lab.data import described
-    from dropover.lab.data.loading import load_data
+    from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
-    from dropover.lab.runner import run_study
+    from dropover.lab.study_file import StudyError, try_out
 
-    checked = _load(study, seeds, scale, variant)
-    folder = out or Path("results") / "-".join(filter(None, (checked.name, variant)))
-    workers = jobs or usable_cores()
-    console = Console()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        from dropover.cli.live import Live
-
-        typer.echo(described(load_data(checked.data), checked.data.name))
-        with Live(console, checked, workers) as live:
-            outcome = run_study(checked, folder, workers, live.see)
-        _finish(console, checked, folder, outcome, workers)
-    except OSError as error:
-        _fail(f"{error.filename or folder}: can't be written ({error.strerror or error})")
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    command = shlex.join(["dropover", *sys.argv[1:]])
+    with failures_told(RESULTS, StudyError):
+        path = _path_of(study)
+        asked = _load(path, seeds, scale, variant)
+    folder = out or RESULTS / "-".join(filter(None, (asked.name, variant)))
+    with (
+        stops_told(f"Stopped: what is finished is kept. {_goes_on(command)}"),
+        failures_told(folder, StudyError, DataError),
+    ):
+        try_out(asked, str(path))
+        _run(Console(), asked, folder, jobs or usable_cores(), command)
 
 
-def _load(name: str | None, seeds: int | None, scale: str | None = None, variant: str | None = None) -> "Study":
-    """The study file, or the built-in study of that name; what is wrong with it goes to stderr, a line each."""
-    from dropover.lab.study_file import BUILT_IN, StudyError, built_in_path, load_study
+def _path_of(name: str | None) -> Path:
+    """The study file that is meant: one on disk, else the built-in one of that name."""
+    from dropover.lab.study_file import BUILT_IN, built_in_path
 
     path = built_in_path(BUILT_IN if name is None else name)
-    if name is not None and (Path(name).is_file() or not path.is_file()):
-        path = Path(name)
-    try:
-        return load_study(path, seeds, scale, variant)
-    except StudyError as error:
-        _fail(str(error))
+    return Path(name) if name is not None and (Path(name).is_file() or not path.is_file()) else path
 
 
-def _finish(console: "Console", study: "Study", folder: Path, outcome: "Outcome", jobs: int) -> None:
-    """Write the files, print the table and what to make of it, and leave with the right exit code."""
+def _load(path: Path, seeds: int | None = None, scale: str | None = None, variant: str | None = None) -> "Study":
+    """What a study file asks for, not tried out yet: first its name says where errors of the user's code are kept."""
+    from dropover.lab.study_file import read_study, well_formed
+
+    raw = read_study(path, scale, variant)
+    return well_formed(raw if seeds is None else {**raw, "seeds": seeds}, str(path))
+
+
+def _run(console: "Console", study: "Study", folder: Path, jobs: int, command: str) -> None:
+    """Run a study that has been tried out, and leave with the right exit code."""
+    from dropover.cli.live import Live
+    from dropover.lab.data import described
+    from dropover.lab.data.loading import load_data
+    from dropover.lab.runner import run_study
+
+    folder.mkdir(parents=True, exist_ok=True)
+    typer.echo(described(load_data(study.data), study.data.name))
+    with Live(console, study, jobs) as live:
+        outcome = run_study(study, folder, jobs, live.see)
+    finished = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
+    with stops_told(f"Stopped while the results were written: {finished}. {_goes_on(command)}"):
+        _write(console, study, folder, outcome, jobs, command)
+    if outcome.printed is not None:
+        typer.echo(f"What trials printed is in {outcome.printed}")
+    if outcome.stop is not None:
+        stopped(outcome.stop, f"Stopped: {finished}. {_goes_on(command)}")
+    if outcome.failed:
+        others = "; the others are in the report." if outcome.finished else ": there is nothing to report"
+        fail(f"{len(outcome.failed)} of {outcome.total} trials failed{others}", code=1)
+
+
+def _write(console: "Console", study: "Study", folder: Path, outcome: "Outcome", jobs: int, command: str) -> None:
+    """Write the files, print the table and what to make of it, and each failed trial."""
     from dropover.cli.table import show
     from dropover.lab.report.files import write_files
     from dropover.lab.results import table_of
 
-    command = shlex.join(["dropover", *sys.argv[1:]])
     circumstances = write_files(folder, study, outcome, jobs, command)
     if outcome.finished:
         show(console, table_of(outcome.finished, study), study, circumstances.counts["attacked"])
@@ -91,18 +110,7 @@ def _finish(console: "Console", study: "Study", folder: Path, outcome: "Outcome"
         typer.echo(f"{failed.trial.label}: {failed.reason}", err=True)
     files = ["report.html", "results.csv", "study.toml"] if outcome.finished else ["results.csv", "study.toml"]
     typer.echo(f"Written: {', '.join(str(folder / file) for file in files)}")
-    if outcome.interrupted:
-        typer.echo(
-            f"Stopped: {len(outcome.finished)} of {outcome.total} trials are finished and kept. "
-            f"The same command goes on from there: {command}",
-            err=True,
-        )
-        raise typer.Exit(INTERRUPTED)
-    if outcome.failed:
-        typer.echo(f"{len(outcome.failed)} of {outcome.total} trials failed; the others are in the report.", err=True)
-        raise typer.Exit(1)
 
 
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
+def _goes_on(command: str) -> str:
+    return f"The same command goes on from there: {command}"

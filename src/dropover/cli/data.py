@@ -1,9 +1,11 @@
 """`dropover data`: the list of data sets, or what is found of one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dropover.cli.ending import RESULTS, fail, failures_told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +33,7 @@ def data(
     if name is not None:
         _show(console, name, folder, size)
     elif folder is not None or size is not None:
-        _fail("--folder and --size belong to one data set: name it, such as: dropover data folder --folder DIR")
+        fail("--folder and --size belong to one data set: name it, such as: dropover data folder --folder DIR")
     else:
         _list(console)
 
@@ -64,14 +66,12 @@ def _show(console: "Console", name: str, folder: Path | None, size: int | None) 
     from dropover.lab.data.loading import load_data, source_of
     from dropover.lab.study import DataSettings
 
-    try:
+    with failures_told(RESULTS, ValueError):
         source = source_of(name)
         published = source.name in DATA and source.resized is None
         if published and source.where(folder) is None:
-            _fail(f"{name} has no files in {root_of(folder)}: a study that asks for it downloads them there")
+            fail(f"{name} has no files in {root_of(folder)}: a study that asks for it downloads them there")
         found = load_data(DataSettings(name=name, folder=folder, size=size))
-    except ValueError as error:
-        _fail(str(error))
     console.print(described(found, source.name), markup=False, highlight=False, soft_wrap=True)
     place = source.where(folder)
     rows = [
@@ -121,8 +121,3 @@ def _moments(images: "Tensor") -> tuple[list[float], list[float]]:
 
 def _listed(values: list[float]) -> str:
     return ", ".join(f"{value:.4f}" for value in values)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)

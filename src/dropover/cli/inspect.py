@@ -1,9 +1,11 @@
 """`dropover inspect`: pictures from inside a trained net."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dropover.cli.ending import RESULTS, failures_told
 
 if TYPE_CHECKING:
     from dropover.lab.report.inspection.drawing import Shown
@@ -34,7 +36,7 @@ def inspect(
             "[default: the last maps before a pooling and the features before the last linear layer]",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")] = Path("results/inspect"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")] = RESULTS / "inspect",
     eps: Annotated[float, typer.Option(min=0, max=1, metavar="E", help="The attack's size in L∞, in pixels.")] = 0.1,
     images: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="How many images a picture shows.")] = 8,
 ) -> None:
@@ -47,21 +49,17 @@ def inspect(
     from dropover.lab.report.inspection.writing import write_inspection
     from dropover.lab.study import DataSettings
 
-    try:
+    with failures_told(out, ValueError):
         settings = DataSettings(name=data, folder=folder, size=size)
         shown = _shown(model, settings, weights, at or [], images)
-    except ValueError as error:
-        _fail(str(error))
     facts = {
         "Network": f"{model}, {sum(each.numel() for each in shown.model.parameters()):,} parameters",
         "Weights": str(weights) if weights is not None else "as the model is made: no file was given",
         "Data": f"{data}: {len(shown.data.test_labels):,} test images",
         "Looked at": "; ".join(f"{each.place}: {each.content}" for each in shown.positions),
     }
-    try:
+    with failures_told(out):
         files = write_inspection(out, model, facts, draw_all(shown, eps))
-    except OSError as error:
-        _fail(f"{error.filename or out}: can't be written ({error.strerror or error})")
     for place in facts["Looked at"].split("; "):
         typer.echo(place)
     names = dict.fromkeys(file.stem for file in files[1:])
@@ -97,8 +95,3 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     if not where:
         raise ValueError(f"{name} has no maps and no linear layer to look at: name a position with --at")
     return Shown(model, data, list(look(model, where, two).values()), count)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(2)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dropover.cli.ending import RESULTS, fail, failures_told
+
 if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor, nn
@@ -35,14 +37,10 @@ def models(
         _list(console)
         return
     if data is not None and (channels, size, classes) != (None, None, None):
-        typer.echo("--data says channels, size and classes already: leave the other options out", err=True)
-        raise typer.Exit(2)
-    try:
+        fail("--data says channels, size and classes already: leave the other options out")
+    with failures_told(RESULTS, TypeError, ValueError):
         shape = _shape_of(data) if data is not None else (channels or 1, size or 28, classes or 10)
         _show(console, name, *shape)
-    except (TypeError, ValueError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
 
 
 def _list(console: "Console") -> None:

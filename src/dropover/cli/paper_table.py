@@ -19,7 +19,7 @@ _LABEL = 16
 
 
 def show(console: Console, reproduction: Reproduction, outcome: Outcome, items: Sequence[Item]) -> None:
-    """Print every table and the judged claims, then the scale and where it leaves the paper."""
+    """Print every table and the judged claims, then what is missing, the scale and where it leaves the paper."""
     for item in items:
         if isinstance(item, Table):
             console.print(f"\n{item.title}", style="bold", markup=False, highlight=False)
@@ -33,7 +33,8 @@ def show(console: Console, reproduction: Reproduction, outcome: Outcome, items: 
                 ours = f" ({claim.ours})" if claim.ours else ""
                 console.print(f"• {claim.text}: {claim.verdict}{ours}", markup=False, highlight=False)
     console.print("")
-    for line in [scale_line(outcome.scale), *deviations(reproduction, outcome)]:
+    partial = [f"Partial: {line}." for line in outcome.unfinished]
+    for line in [*partial, scale_line(outcome.scale), *deviations(reproduction, outcome)]:
         console.print(line, style="dim", markup=False, highlight=False)
 
 

@@ -5,18 +5,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from dropover.cli.ending import RESULTS, fail, failures_told, stopped, stops_told
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from dropover.lab.reproductions import Reproduction
+    from dropover.lab.reproductions.parts.outcome import Outcome
     from dropover.lab.runner import Listener
     from dropover.lab.study import Study
-
-INTERRUPTED = 130
 
 
 def reproduce(
@@ -38,8 +39,8 @@ def reproduce(
     """Reproduce a table or figure of the papers, at any scale.
 
     Trains what is needed and is not there yet, and writes the paper's own table or figure with ours beside the printed
-    figures: a page, SVG, PDF, PNG and CSV. Nets are shared between names. Ctrl-C keeps what is finished, and the same
-    command goes on from there.
+    figures: a page, SVG, PDF, PNG and CSV. Nets are shared between names. Ctrl-C keeps what is finished and draws it,
+    marked as partial, and the same command goes on from there.
     """
     from rich.console import Console
 
@@ -47,9 +48,9 @@ def reproduce(
     if list_:
         _list(console)
     elif name is None:
-        _fail("which table or figure? `dropover reproduce --list` lists them")
+        fail("which table or figure? `dropover reproduce --list` lists them")
     else:
-        _run(console, _known(name), scale, seeds, jobs, out or Path("results") / "reproduce" / scale)
+        _run(console, _known(name), scale, seeds, jobs, out or RESULTS / "reproduce" / scale)
 
 
 def _list(console: "Console") -> None:
@@ -73,7 +74,7 @@ def _known(name: str) -> "Reproduction":
     try:
         return REPRODUCTIONS.get(name)
     except UnknownNameError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _run(
@@ -87,11 +88,13 @@ def _run(
     from dropover.cli.live import Live
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
-    from dropover.lab.reproductions.parts.running import Stopped, failures, nothing_finished, plan, run
+    from dropover.lab.reproductions.parts.running import plan, run
     from dropover.lab.study_file import StudyError
 
     workers = jobs or usable_cores()
     command = shlex.join(["dropover", *sys.argv[1:]])
+    goes_on = f"The same command goes on from there: {command}"
+    folder = store / reproduction.name
 
     @contextmanager
     def watched(study: "Study", number: int, count: int) -> "Iterator[Listener]":
@@ -100,46 +103,36 @@ def _run(
         with Live(console, study, workers) as live:
             yield live.see
 
-    try:
+    with stops_told(f"Stopped: what is finished is kept. {goes_on}"), failures_told(folder, StudyError, DataError):
         planned = plan(reproduction, scale, seeds)
         for line in planned.missing:
             typer.echo(f"Left out, for want of the images: {line}", err=True)
-        folder = store / reproduction.name
         folder.mkdir(parents=True, exist_ok=True)
         outcome = run(planned, scale, store, folder, workers, watched)
-        if isinstance(outcome, Stopped):
-            typer.echo(
-                f"Stopped: {outcome.finished} of {outcome.total} trials of {outcome.study} are finished and kept. "
-                f"The same command goes on from there: {command}",
-                err=True,
-            )
-            raise typer.Exit(INTERRUPTED)
-        failed = list(failures(outcome))
-        if nothing_finished(outcome):
-            _fail("\n".join([*failed, "nothing to draw: no trial is finished"]), code=1)
-        _write(console, reproduction, outcome, folder, command)
-    except (StudyError, DataError) as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{error.filename or store}: can't be written ({error.strerror or error})")
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    if failed:
-        _fail("\n".join([*failed, f"{len(failed)} trials failed and are left out"]), code=1)
+        for line in outcome.failures:
+            typer.echo(line, err=True)
+        page = _write(console, reproduction, outcome, folder, command) if outcome.ran else None
+        _leave(outcome, page, goes_on)
 
 
-def _write(console: "Console", reproduction: "Reproduction", outcome: object, folder: Path, command: str) -> None:
+def _write(console: "Console", reproduction: "Reproduction", outcome: "Outcome", folder: Path, command: str) -> Path:
+    """Draw what there is, print it, and return where the page is."""
     from dropover.cli.paper_table import show
     from dropover.lab.report.paper.writing import write_reproduction
-    from dropover.lab.reproductions.parts.outcome import Outcome
 
-    assert isinstance(outcome, Outcome)
     items = reproduction.draw(outcome)
     files = write_reproduction(folder, reproduction, outcome, items, command)
     show(console, reproduction, outcome, items)
     typer.echo(f"Written: {', '.join(str(file) for file in files)}")
+    return files[0]
 
 
-def _fail(message: str, code: int = 2) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
+def _leave(outcome: "Outcome", page: Path | None, goes_on: str) -> None:
+    """Say what is not whole, if anything is not, and exit accordingly."""
+    partial = f"the page is partial: {page}" if page else "there is nothing to draw: no trial is finished"
+    there = "; ".join(outcome.unfinished)
+    if outcome.stop is not None:
+        told = f"{there}. What is finished is kept, and {partial}." if there else f"all is finished: {page}."
+        stopped(outcome.stop, f"Stopped: {told} {goes_on}")
+    if there:
+        fail(f"{there}; {partial}", code=1)

@@ -33,6 +33,8 @@ class Figure:
     p_holm: float | None = None
     p_student: float | None = None
     tests: int = 1
+    seeds: tuple[int, ...] = ()
+    """Which seeds the values are of; empty where they are of something else."""
 
     @property
     def dagger(self) -> bool:
@@ -181,7 +183,7 @@ def _figure(
     arm: str, measure: str, level: float | None, values: dict[int, float], reference: dict[int, float]
 ) -> Figure:
     own = tuple(values.values())
-    figure = Figure(arm, measure, level, own, math.fsum(own) / len(own), st.spread(own))
+    figure = Figure(arm, measure, level, own, math.fsum(own) / len(own), st.spread(own), seeds=tuple(values))
     both = [seed for seed in values if seed in reference]
     if not both:
         return figure

@@ -14,17 +14,21 @@ from dropover.lab.study import Arm, Study
 # What only plans, shows or judges results: editing it leaves every trial's rows as they are.
 _BESIDE_TRIALS = (
     "cli/",
+    "lab/blame.py",
     "lab/checks.py",
     "lab/comparison.py",
     "lab/fingerprints.py",
     "lab/machine.py",
+    "lab/names.py",
     "lab/pictures/",
     "lab/probing/",
     "lab/report/",
     "lab/reproductions/",
     "lab/results.py",
     "lab/runner.py",
+    "lab/starting.py",
     "lab/statistics.py",
+    "lab/stopping.py",
     "lab/study_file.py",
     "lab/verdicts.py",
 )

@@ -2,8 +2,8 @@
 
 import contextlib
 import multiprocessing
+import pickle
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +13,11 @@ from pathlib import Path
 
 from dropover.lab.results import Finished, Trial, read_trial, table_of, trials_of, write_table, write_trial
 from dropover.lab.rows import Row
+from dropover.lab.starting import OUTPUT, begin
+from dropover.lab.stopping import stops_held
 from dropover.lab.study import Study
 from dropover.lab.trial import Progress, run_trial
-from dropover.lab.worker import Died, TrialFunction, serve
+from dropover.lab.worker import Died, TrialFunction
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ class Outcome:
     finished: list[Finished] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     reused: int = 0
-    interrupted: bool = False
+    stop: KeyboardInterrupt | None = None
+    """What stopped it before its end, if anything did."""
+    printed: Path | None = None
+    """The file with what its trials printed, if they did."""
     seconds: float = 0.0
 
 
@@ -76,8 +81,8 @@ def run_study(
     """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
 
     Each trial is written when it ends, and results.csv with it. Ctrl-C stops the workers and returns what is
-    finished, with `interrupted` set; running again takes those trials over. A trial that fails, or whose process dies,
-    is listed in `failed` and the others go on.
+    finished, with `stop` set; running again takes those trials over. A trial that fails, or whose process dies,
+    is listed in `failed` and the others go on. What trials print goes to a file of the folder.
 
     Args:
         study: What to run.
@@ -102,8 +107,9 @@ def run_study(
             listener(Ended(known, reused=True))
     write_table(table_of(outcome.finished, study), folder / "results.csv")
     workers: list[_Worker] = []
+    before = _size(folder / OUTPUT)
     try:
-        for event in _work_off(study, waiting, jobs, workers, trial):
+        for event in _work_off(waiting, jobs, workers, lambda: _Worker(study, trial, folder)):
             if isinstance(event, _Returned):
                 done = write_trial(store, event.trial, event.rows, event.seconds)
                 outcome.finished.append(done)
@@ -113,13 +119,27 @@ def run_study(
             if isinstance(event, Failed):
                 outcome.failed.append(event)
             listener(event)
-    except KeyboardInterrupt:
-        outcome.interrupted = True
+    except KeyboardInterrupt as stop:
+        outcome.stop = stop
     finally:
-        for worker in workers:
-            worker.stop()
+        with stops_held():
+            for worker in workers:
+                worker.stop()
         outcome.seconds = time.perf_counter() - started
+    outcome.printed = _printed(folder / OUTPUT, before)
     return outcome
+
+
+def _printed(output: Path, before: int) -> Path | None:
+    """The file of what trials printed, if it has grown; an empty one is taken away."""
+    size = _size(output)
+    if not size:
+        output.unlink(missing_ok=True)
+    return output if size > before else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 @dataclass(frozen=True)
@@ -130,12 +150,13 @@ class _Returned:
 
 
 def _work_off(
-    study: Study, waiting: deque[Trial], jobs: int, workers: list["_Worker"], trial: TrialFunction
+    waiting: deque[Trial], jobs: int, workers: list["_Worker"], born: Callable[[], "_Worker"]
 ) -> Iterator[Started | Moved | Failed | _Returned]:
     """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
     while waiting or workers:
         while len(workers) < jobs and sum(worker.current is None for worker in workers) < len(waiting):
-            workers.append(_Worker(study, trial))
+            with stops_held():  # or one that has begun would be in no list, and go on
+                workers.append(born())
         for worker in [worker for worker in workers if worker.current is None]:
             if waiting:
                 yield worker.give(waiting.popleft())
@@ -161,12 +182,13 @@ class _Worker:
     processes to the memory killer gives up all that it was running.
     """
 
-    def __init__(self, study: Study, trial: TrialFunction) -> None:
+    def __init__(self, study: Study, trial: TrialFunction, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(study, trial, theirs), daemon=True)
-        with _interrupts_held():
-            self._process.start()
+        self._output = folder / OUTPUT
+        work = pickle.dumps((study, trial))
+        self._process = context.Process(target=begin, args=(work, theirs, folder), daemon=True)
+        self._process.start()
         theirs.close()
         self.current: Trial | None = None
         self.gone = False
@@ -187,7 +209,8 @@ class _Worker:
         except (EOFError, ConnectionResetError):
             self.gone = True
             self._process.join()
-            return Failed(trial, f"its process died ({_cause(self._process.exitcode)})")
+            left = f"; what it printed is in {self._output}" if _size(self._output) else ""
+            return Failed(trial, f"its process died ({_cause(self._process.exitcode)}){left}")
         if isinstance(message, Progress):
             return Moved(trial, message)
         self.current = None
@@ -202,22 +225,6 @@ class _Worker:
         self._process.join()
         self.connection.close()
         self._process.close()
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while a process starts.
-
-    The child inherits the block and so never prints a traceback of its own; here the signal arrives at the end.
-    """
-    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cause(exitcode: int | None) -> str:

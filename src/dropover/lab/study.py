@@ -10,8 +10,12 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    field_validator,
     model_validator,
 )
+
+from dropover.lab.names import folder_name
+from dropover.lab.names import label as shown_label
 
 Scale = Literal["smoke", "laptop", "paper"]
 Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -73,7 +77,7 @@ class AttackSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str
-    label: str = ""
+    label: Annotated[str, AfterValidator(shown_label)] = ""
     """Its name in tables and files, no two attacks' the same. Made of the name, norm and target where none is given."""
     eps: Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]
 
@@ -124,11 +128,24 @@ class Arm(BaseModel):
             return self.name
         return " ".join([self.method, *(f"{key}={value}" for key, value in self.settings.items())])
 
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        return shown_label(name) if name else name
+
+    @model_validator(mode="after")
+    def _can_be_told_by_its_settings(self) -> "Arm":
+        try:
+            shown_label(self.label)
+        except ValueError as error:
+            raise ValueError(f"needs a name of its own, as the one made of its settings {error}") from None
+        return self
+
 
 class Study(_Table):
     """A set of arms × seeds on one data set and network. The arms of a seed share all but their regularisers."""
 
-    name: Annotated[str, Field(min_length=1)] = "study"
+    name: Annotated[str, AfterValidator(folder_name)] = "study"
     description: str = ""
     scale: Scale = "laptop"
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0, 1, 2]

@@ -10,6 +10,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from dropover.lab.blame import Problem
+from dropover.lab.names import folder_name
 from dropover.lab.study import Scale, Study
 
 SCALES: tuple[str, ...] = get_args(Scale)
@@ -18,7 +20,11 @@ NUMBERS = ("seeds", "data", "model", "training", "evaluation")
 
 
 class StudyError(ValueError):
-    """A study file that can't be run. The message has one line for each thing that is wrong."""
+    """A study file that can't be run. The message has one line for each thing that is wrong, `lines` has them apart."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 BUILT_IN = "main"
@@ -52,22 +58,36 @@ def load_study(path: Path, seeds: int | None = None, scale: str | None = None, v
     return checked(raw, str(path))
 
 
-def checked(raw: Mapping[str, Any], origin: str) -> Study:
-    """The study that `raw` describes, checked whole; `origin` is what its problems are said to be in.
+def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
+    """The study that `raw` describes, its keys, types and names checked; whether it can be run here isn't tried yet.
 
     Raises:
-        StudyError: it asks for what can't be run. One line for each problem.
+        StudyError: one line for each problem, beginning with `origin`.
+    """
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError(*(f"{origin}: {_line(detail)}" for detail in error.errors())) from None
+
+
+def try_out(study: Study, origin: str) -> None:
+    """Try every part of a study on something tiny, the user's own code too.
+
+    Raises:
+        StudyError: it asks for what can't be run. One line for each problem, beginning with `origin`.
     """
     # Imported here, so that what only reads study files doesn't wait for torch.
     from dropover.lab.checks import problems_of
 
-    try:
-        study = Study.model_validate(raw)
-    except ValidationError as error:
-        raise StudyError("\n".join(f"{origin}: {_line(detail)}" for detail in error.errors())) from None
     problems = problems_of(study)
     if problems:
-        raise StudyError("\n".join(f"{origin}: {problem}" for problem in problems))
+        raise StudyError(*(Problem(f"{origin}: {problem}", problem.cause) for problem in problems))
+
+
+def checked(raw: Mapping[str, Any], origin: str) -> Study:
+    """The study that `raw` describes, checked whole; raises what `well_formed` and `try_out` do."""
+    study = well_formed(raw, origin)
+    try_out(study, origin)
     return study
 
 
@@ -87,6 +107,7 @@ def read_study(path: Path, scale: str | None = None, variant: str | None = None)
         raise StudyError(f"{path}: is not valid TOML: {error}") from None
     scales, variants = raw.pop("scales", {}), raw.pop("variants", {})
     _check_scales(path, scales)
+    _check_variants(path, variants)
     if scale is not None and scale not in (scales or {raw.get("scale", "laptop")}):
         raise StudyError(f"{path}: {_no_such('scale', scale, list(scales) or [str(raw.get('scale', 'laptop'))])}")
     if variant is not None and variant not in variants:
@@ -110,6 +131,18 @@ def _check_scales(path: Path, scales: Any) -> None:
             if key not in NUMBERS:
                 allowed = ", ".join(NUMBERS)
                 raise StudyError(f"{path}: scales.{name}.{key}: scales differ in numbers only: {allowed}")
+
+
+def _check_variants(path: Path, variants: Any) -> None:
+    if not isinstance(variants, dict):
+        raise StudyError(f"{path}: variants: must be tables [variants.NAME], got {variants!r}")
+    for name, table in variants.items():
+        try:
+            folder_name(name)
+        except ValueError as error:
+            raise StudyError(f"{path}: variants: {error}, got {name!r}") from None
+        if not isinstance(table, dict):
+            raise StudyError(f"{path}: variants.{name}: must be a table, got {table!r}")
 
 
 def _laid_over(below: Any, above: Any) -> Any:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dropover.lab.blame import ForeignError, one_line
+
 
 def is_user_code(name: str) -> bool:
     """Whether `name` names a factory of the user's rather than an entry of a registry."""
@@ -17,7 +19,8 @@ def factory_named(name: str) -> Callable[..., Any]:
     """The callable that "module:factory" names.
 
     Raises:
-        ValueError: there is no such module, it fails when it is imported, or it has no such callable.
+        ValueError: there is no such module, or it has no such callable.
+        ForeignError: it fails when it is imported.
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
@@ -27,13 +30,16 @@ def factory_named(name: str) -> Callable[..., Any]:
             found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ValueError(f"module {module_name!r} can't be imported: {error}") from error
+            raise ForeignError(f"module {module_name!r} can't be imported: {error}") from error
         raise ValueError(
             f"there is no module {module_name!r}: looked in the current directory, {Path.cwd()}, and among what is "
             f"installed"
         ) from None
-    except Exception as error:
-        raise ValueError(f"module {module_name!r} can't be imported: {described(error)}") from error
+    except KeyboardInterrupt:
+        raise
+    # A module may do anything, `sys.exit()` too.
+    except BaseException as error:
+        raise ForeignError(f"module {module_name!r} can't be imported: {one_line(error)}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise ValueError(f"module {module_name!r} has no {attribute!r}")
@@ -54,9 +60,3 @@ def current_directory_importable() -> Iterator[None]:
     finally:
         if here in sys.path:
             sys.path.remove(here)
-
-
-def described(error: Exception) -> str:
-    """An error of the user's code in one line."""
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

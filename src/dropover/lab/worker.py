@@ -1,16 +1,17 @@
-"""The other side of the runner: what a worker process does. It imports no more than a trial needs, to start fast."""
+"""The other side of the runner: what a worker process does once it has begun. It imports only what a trial needs."""
 
 import contextlib
 import ctypes
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Protocol
 
 import torch
 
+from dropover.lab.blame import logged, one_line
 from dropover.lab.rows import Row
 from dropover.lab.study import Arm, Study
 from dropover.lab.trial import Progress
@@ -30,14 +31,16 @@ class TrialFunction(Protocol):
 
 @dataclass(frozen=True)
 class Died:
-    """What a worker sends instead of rows when its trial raised."""
+    """What a worker sends instead of rows when its trial raised: why, in one line, and where the traceback is."""
 
     reason: str
 
 
-def serve(study: Study, trial: TrialFunction, connection: Connection) -> None:
-    """A worker's life: trials come in through the pipe, progress and rows go out, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Path) -> None:
+    """A worker's life: trials come in through the pipe, progress and rows go out, until the pipe closes.
+
+    Tracebacks go to the log of `folder`.
+    """
     torch.set_num_threads(1)
     # Activations that die away leave denormal numbers, which cost this processor up to a hundredfold.
     torch.set_flush_denormal(True)
@@ -51,10 +54,10 @@ def serve(study: Study, trial: TrialFunction, connection: Connection) -> None:
                 rows = list(trial(study, arm, seed, connection.send))
             except (BrokenPipeError, ConnectionResetError):
                 raise
-            # Whatever goes wrong in one trial, the others go on.
-            except Exception as error:
-                message = " ".join(str(error).split()) or "no message"
-                connection.send(Died(f"{type(error).__name__}: {message}"))
+            # Whatever goes wrong in one trial, even code that wants to end the program, the others go on.
+            except BaseException as error:
+                kept = logged(error, f"{arm.label}, seed {seed}", folder)
+                connection.send(Died(one_line(error) + kept))
             else:
                 connection.send((rows, time.perf_counter() - started))
 

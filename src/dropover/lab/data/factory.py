@@ -10,10 +10,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
+from dropover.lab.blame import ForeignError, blaming
 from dropover.lab.data import Data, DataError, DataSource
 from dropover.lab.user_code import current_directory_importable, factory_named
-from dropover.lab.user_code import described as blamed
 from dropover.lab.waiting import shown
+
+
+class ForeignDataError(DataError, ForeignError):
+    """The user's own code failed to give images."""
 
 
 def source_from(name: str) -> DataSource:
@@ -41,13 +45,12 @@ def from_factory(name: str) -> Data:
     """
     try:
         factory = factory_named(name)
+    except ForeignError as error:
+        raise ForeignDataError(str(error)) from error
     except ValueError as error:
         raise DataError(str(error)) from None
-    # The user's code may raise anything.
-    try:
+    with blaming(f"{name} raised", ForeignDataError):
         made: Any = factory()
-    except Exception as error:
-        raise DataError(f"{name} raised {blamed(error)}") from None
     if isinstance(made, Data):
         made, classes = ((made.train_images, made.train_labels), (made.test_images, made.test_labels)), made.classes
     else:
@@ -117,10 +120,8 @@ def _collected(name: str, part: Any) -> tuple[Tensor, Tensor]:
 
 def _items(name: str, part: Any) -> Iterator[tuple[Tensor, int]]:
     for index in range(len(part)):
-        try:
+        with blaming(f"{name}: reading image {index} as (image, label) raised", ForeignDataError):
             image, label = part[index]
-        except Exception as error:
-            raise DataError(f"{name}: reading image {index} as (image, label) raised {blamed(error)}") from None
         if isinstance(image, Image.Image):
             mode = "L" if image.mode in ("1", "L") else "RGB"
             # A copy, because torch warns of arrays that can't be written to.

@@ -2,17 +2,17 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dropover.insertion import insert
+from dropover.lab.blame import blaming
 from dropover.lab.models import NETWORKS, OF_THE_DATA, Network
 from dropover.lab.models.normalize import Normalize
-from dropover.lab.user_code import current_directory_importable, described, factory_named, is_user_code
+from dropover.lab.user_code import current_directory_importable, factory_named, is_user_code
 from dropover.registry import UnknownNameError
 
 _TIMM = "timm:"
@@ -48,8 +48,9 @@ def _of_user(name: str) -> Network:
     def build(channels: int, size: int, classes: int, **settings: Any) -> nn.Module:
         of_data = dict(zip(OF_THE_DATA, (channels, size, classes), strict=True))
         asked = {key: value for key, value in of_data.items() if key in inspect.signature(factory).parameters}
-        with current_directory_importable(), _failing_as(name):
-            model = factory(**asked, **settings)
+        with current_directory_importable():
+            with blaming(f"{name} failed:"):
+                model = factory(**asked, **settings)
             return _checked(name, model, channels, size, classes)
 
     return Network(name, (), _first_line(factory) or "your own", build, settings_from=factory)
@@ -68,7 +69,7 @@ def _of_timm(name: str) -> Network:
 
     def build(channels: int, size: int, classes: int, **settings: Any) -> nn.Module:
         given: dict[str, Any] = {"in_chans": channels, "num_classes": classes, **settings}
-        with _failing_as(name):
+        with blaming(f"{name} failed:"):
             try:
                 model = timm.create_model(wanted, **{"img_size": size, **given})
             except TypeError as error:
@@ -76,7 +77,7 @@ def _of_timm(name: str) -> Network:
                     raise
                 model = timm.create_model(wanted, **given)
             insert(model, {"": ("before", Normalize())})
-            return _checked(name, model, channels, size, classes)
+        return _checked(name, model, channels, size, classes)
 
     return Network(
         name, (), "timm's, with random weights unless pretrained = true", build, settings_from=_timm_settings
@@ -93,7 +94,7 @@ def _checked(name: str, model: object, channels: int, size: int, classes: int) -
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name} must return a torch.nn.Module, got {type(model).__name__}")  # noqa: TRY004
     training = model.training
-    with torch.no_grad():
+    with torch.no_grad(), blaming(f"{name} failed:"):
         logits = model.eval()(torch.full((2, channels, size, size), 0.5))
     model.train(training)
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -103,17 +104,6 @@ def _checked(name: str, model: object, channels: int, size: int, classes: int) -
             f"got {shape}"
         )
     return model
-
-
-@contextmanager
-def _failing_as(name: str) -> Iterator[None]:
-    """Errors of code that isn't ours as a `ValueError` of one line that names it."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, ValueError) and str(error).startswith(name):
-            raise
-        raise ValueError(f"{name} failed: {described(error)}") from error
 
 
 def _first_line(factory: Callable[..., Any]) -> str:

@@ -47,16 +47,21 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     for label, seed in ran.trials:
         model = ran.net(label, seed)
         found[label, seed] = capture(model, {"fc": model.get_submodule("fc")}, images)["fc"].entered
-    first = {PANELS[arm]: values for (arm, seed), values in found.items() if seed == ran.study.seeds[0]}
+    first = {PANELS[arm]: values for (arm, seed), values in found.items() if seed == ran.trials[0][1]}
     near = float(f"{NEAR * max(float(each.max()) for each in first.values()):.0e}")
     shares = {
-        arm: tuple(
-            float((found[arm, seed] <= near).double().mean()) for seed in ran.study.seeds if (arm, seed) in found
-        )
-        for arm in PANELS
+        arm: tuple(float((found[arm, seed] <= near).double().mean()) for seed in ran.seeds_of(arm)) for arm in PANELS
     }
     figures = {
-        arm: Figure(NAMES[arm], "near zero", near, values, math.fsum(values) / len(values), st.spread(values))
+        arm: Figure(
+            NAMES[arm],
+            "near zero",
+            near,
+            values,
+            math.fsum(values) / len(values),
+            st.spread(values),
+            seeds=tuple(ran.seeds_of(arm)),
+        )
         for arm, values in shares.items()
         if values
     }
@@ -68,7 +73,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     picture = Picture(
         "figure",
         "Histogram of the activations before the last layer",
-        "Activations of the test images in evaluation mode, after training with each method; first seed.",
+        "Activations of the test images in evaluation mode, after training with each method; first finished seed.",
         activation_histograms(first, near=near),
         pd.DataFrame(histogram),
     )
@@ -81,8 +86,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     )
     claim = above(
         "FDD makes more activations zero or close to it than random dropout",
-        [figures["fdd1d"]] if "fdd1d" in figures else [],
-        [figures["dropout"]] if "dropout" in figures else [],
+        [figures.get("fdd1d")],
+        [figures.get("dropout")],
     )
     return [picture, table, Claims([claim])]
 

@@ -65,8 +65,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
         judged += [
             above(
                 f"{NAMES[arm]} with negative correlation beats positive ({set_name(ran.study.data.name)})",
-                [found[arm]] if arm in found else [],
-                [found[f"{arm} positive"]] if f"{arm} positive" in found else [],
+                [found.get(arm)],
+                [found.get(f"{arm} positive")],
             )
             for arm in ARMS
         ]

@@ -42,6 +42,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     images = pixels(ran.data.test_images[:IMAGES])
     panels, data, dropped = {}, [], {}
     for label, words in ARMS.items():
+        if not ran.seeds_of(label):
+            continue
         model = ran.net(label)
         layer = next(iter(regularizers(model)))
         maps = capture(model, {"layer": layer}, images)["layer"].entered

@@ -58,8 +58,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     judged = [
         above(
             f"Every FDD beats the original dropout ({set_name(name)})",
-            [found[arm] for arm in PROPOSED if arm in found],
-            [found["dropout"]] if "dropout" in found else [],
+            [found.get(arm) for arm in PROPOSED],
+            [found.get("dropout")],
         )
         for name, found in ours.items()
     ]

@@ -99,8 +99,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
                 above(
                     f"FDD keeps more than the original dropout under {attack.upper()} at ε = {eps:g} "
                     f"({set_name(name)}){own}",
-                    [found[arm] for arm in ("fdd1d", "fdd2d", "fdd3d") if arm in found],
-                    [found["dropout"]] if "dropout" in found else [],
+                    [found.get(arm) for arm in ("fdd1d", "fdd2d", "fdd3d")],
+                    [found.get("dropout")],
                 )
             )
     return [*tables, Claims(judged)]

@@ -44,8 +44,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
         notes=("Bold: the best. The article's own figures are not in the text at hand.",),
         says=tuple(says(ran, found)),
     )
-    others = [found[arm] for arm in ARMS if arm in found and arm != "flipover 0.2"]
-    best = [found["flipover 0.2"]] if "flipover 0.2" in found else []
+    best, others = [found.get("flipover 0.2")], [found.get(arm) for arm in ARMS if arm != "flipover 0.2"]
     return [table, Claims([above("Flipover 0.2 has the best clean accuracy of all settings", best, others)])]
 
 

@@ -46,8 +46,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             columns.append(cells(CNN_ARMS, found, {}))
             titles.append(f"{where}: {name}" + ("" if level is None else f" {level:g}"))
             if level is not None:
-                rivals = [found[arm] for arm in ("none", "dropout 0.5") if arm in found]
-                own = [found["flipover 0.2"]] if "flipover 0.2" in found else []
+                own, rivals = [found.get("flipover 0.2")], [found.get(arm) for arm in ("none", "dropout 0.5")]
                 judged.append(above(f"Flipover beats no regularisation and dropout ({titles[-1]})", own, rivals))
                 told += [f"{name} {level:g}: {line}" for line in says(ran, found)]
     table = Table(

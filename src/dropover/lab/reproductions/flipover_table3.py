@@ -40,7 +40,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     from dropover.lab.comparison import Figure
     from dropover.lab.reproductions.parts.cells import set_name
     from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.grid import best, grid, pair_text
+    from dropover.lab.reproductions.parts.grid import best, grid, pair_text, whole
     from dropover.lab.reproductions.parts.items import Cell, Claims, Line, Table
     from dropover.lab.reproductions.parts.outcome import Ran
     from dropover.lab.reproductions.parts.printed import Printed
@@ -58,19 +58,19 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             continue
         study = next(iter(here.values())).study
         where = f"{study.model.name}, {set_name(study.data.name)}"
-        chosen: dict[str, Figure] = {}
+        chosen: dict[str, Figure | None] = {}
         if f"{file}-none" in here:
             rows.append((where, "No regularisation", "–", plain(here[f"{file}-none"], "none"), None))
-            chosen |= {"none": found} if (found := rows[-1][3][1]) else {}
+            chosen["none"] = rows[-1][3][1]
         for method in ("dropout", "flipover"):
             if f"{file}-{method}-grid" not in here:
                 continue
-            grids = [grid(here[f"{file}-{method}-grid"], measure) for measure in measures]
+            ran = here[f"{file}-{method}-grid"]
+            grids = [grid(ran, measure) for measure in measures]
             pair = best(grids[1])
             rows.append((where, method.capitalize(), pair_text(pair), [found.get(pair) for found in grids], None))
-            chosen[method] = grids[1][pair]
-        rivals = [chosen[name] for name in ("none", "dropout") if name in chosen]
-        own = [chosen["flipover"]] if "flipover" in chosen else []
+            chosen[method] = grids[1][pair] if whole(ran, grids[1]) else None
+        own, rivals = [chosen.get("flipover")], [chosen.get("none"), chosen.get("dropout")]
         judged.append(
             above(f"Flipover keeps more under FGSM than dropout and no regularisation ({where})", own, rivals)
         )
@@ -83,8 +83,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             judged.append(
                 above(
                     "Batch norm with flipover keeps more under FGSM than batch norm alone (67 % against about 20 %)",
-                    [with_flip[1]] if with_flip[1] else [],
-                    [without[1]] if without[1] else [],
+                    [with_flip[1]],
+                    [without[1]],
                 )
             )
     lines = [

@@ -57,8 +57,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     judged = [
         above(
             f"{words} keeps more under FGSM at ε = 0.25 than no regularisation",
-            [attacked[arm]] if arm in attacked else [],
-            [attacked["none"]] if "none" in attacked else [],
+            [attacked.get(arm)],
+            [attacked.get("none")],
         )
         for arm, words in list(ARMS.items())[2:]
     ]

@@ -54,7 +54,7 @@ def write_reproduction(
         The files, the page first.
     """
     left = deviations(reproduction, outcome)
-    notes = [scale_line(outcome.scale), *left]
+    notes = [*(f"PARTIAL: {line}." for line in outcome.unfinished), scale_line(outcome.scale), *left]
     written: list[Path] = []
     blocks = []
     for item in items:
@@ -159,7 +159,8 @@ def _page(
             paper=reproduction.paper,
             scale_line=scale_line(outcome.scale),
             deviations=left,
-            failures=[f"{ran.study.name}: {line}" for ran in outcome.ran for line in ran.failures],
+            unfinished=outcome.unfinished,
+            failures=outcome.failures,
             blocks=blocks,
             circumstances=circumstances,
         )

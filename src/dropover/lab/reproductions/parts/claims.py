@@ -11,7 +11,7 @@ HOLDS, FAILS = "holds", "does not hold"
 
 
 def above(
-    text: str, better: Sequence[Figure], worse: Sequence[Figure], *, of: str = "seed", factor: float = 100
+    text: str, better: Sequence[Figure | None], worse: Sequence[Figure | None], *, of: str = "seed", factor: float = 100
 ) -> Claim:
     """The claim that each figure of `better` is above each of `worse`.
 
@@ -21,14 +21,16 @@ def above(
 
     Args:
         text: The claim.
-        better: Figures that are claimed to be higher, their values in the order of the seeds.
-        worse: Figures that they are claimed to be above, over the same seeds.
+        better: Figures that are claimed to be higher, their values in the order of the seeds. None stands for one that
+            isn't there: then the claim is left open, as it is of them all.
+        worse: Figures that they are claimed to be above, over the same seeds; None as in `better`.
         of: What the values are of, in the singular.
         factor: What a difference is multiplied by when it is shown; 100 makes points of shares.
     """
-    pairs = [(a, b) for a in better for b in worse]
+    pairs = [(a, b) for a in better for b in worse if a is not None and b is not None]
     known = [math.isfinite(value) for pair in pairs for figure in pair for value in figure.values]
-    if not all(known) or not pairs or any(len(a.values) != len(b.values) for a, b in pairs):
+    absent = not better or not worse or None in (*better, *worse)
+    if absent or not all(known) or any(not _paired(a, b) for a, b in pairs):
         return Claim(text, "can't be told: some seeds have no figure to compare", "")
     differences = [st.paired_difference(a.values, b.values) for a, b in pairs]
     ps = [st.paired_p(a.values, b.values) for a, b in pairs]
@@ -42,6 +44,11 @@ def above(
         if all(d.mean < 0 for d in differences):
             verdict += "; every difference is the other way round"
     return Claim(text, verdict, _ours(pairs, differences, factor))
+
+
+def _paired(a: Figure, b: Figure) -> bool:
+    """Whether the values of one belong to those of the other: some trials may have failed, or not be done yet."""
+    return len(a.values) == len(b.values) and a.seeds == b.seeds
 
 
 def undecided(n: int, of: str = "seed") -> str:

@@ -24,6 +24,11 @@ def grid(ran: Ran, measure: str = CLEAN) -> dict[tuple[float, float], Figure]:
     return found
 
 
+def whole(ran: Ran, found: Grid) -> bool:
+    """Whether every pair that was asked for has a figure, so that its best is the best of all."""
+    return len(found) == len(ran.study.arms) * len(ran.study.evaluation.inference_rates)
+
+
 def pair_text(pair: tuple[float, float]) -> str:
     """A pair as the article writes it."""
     return f"({pair[0]:g}, {pair[1]:g})"

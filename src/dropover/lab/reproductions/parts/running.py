@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from dropover.lab.report.files import study_text
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.outcome import Outcome, Ran
 from dropover.lab.reproductions.parts.request import Request
-from dropover.lab.results import table_of, write_text
+from dropover.lab.results import Finished, read_trial, table_of, trials_of, write_table, write_text
 from dropover.lab.runner import Listener, run_study
 from dropover.lab.study import DataSettings, Scale, Study
 from dropover.lab.trial import run_trial
@@ -29,15 +29,6 @@ class Planned:
 
     studies: list[tuple[Request, Study]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-
-
-@dataclass
-class Stopped:
-    """How far a run came that was interrupted: trials finished, of how many, in the study that was running."""
-
-    study: str
-    finished: int
-    total: int
 
 
 def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> Planned:
@@ -70,8 +61,8 @@ def run(
     folder: Path,
     jobs: int,
     watched: Callable[[Study, int, int], AbstractContextManager[Listener]],
-) -> Outcome | Stopped:
-    """Run what is planned and not there yet.
+) -> Outcome:
+    """Run what is planned and not there yet. Where that is stopped, what there is of each study is taken as it is.
 
     Args:
         planned: What `plan` found.
@@ -80,33 +71,30 @@ def run(
         folder: Where this name's own files go: each study's rows and settings in a folder of its own.
         jobs: Number of worker processes.
         watched: Called with each study, its number from 1 and their count; gives what listens to its run.
-
-    Returns:
-        What came of it, or where it was interrupted.
     """
     outcome = Outcome(scale, missing=planned.missing)
     for number, (request, study) in enumerate(planned.studies, start=1):
         if request.images_only:
-            outcome.ran.append(Ran(request, study, table_of([], study), store / NETS))
+            outcome.take(Ran(request, study, table_of([], study), store / NETS))
             continue
-        own = folder / request.name
-        with watched(study, number, len(planned.studies)) as listener:
-            done = run_study(study, own, jobs, listener, partial(run_trial, nets=store / NETS), store)
-        if done.interrupted:
-            return Stopped(study.name, len(done.finished), done.total)
-        write_text(own / "study.toml", study_text(study, {}))
-        failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
-        outcome.ran.append(Ran(request, study, table_of(done.finished, study), store / NETS, failures))
+        own, failures = folder / request.name, []
+        try:
+            if outcome.stop is not None:
+                raise outcome.stop
+            with watched(study, number, len(planned.studies)) as listener:
+                done = run_study(study, own, jobs, listener, partial(run_trial, nets=store / NETS), store)
+            finished, outcome.stop = done.finished, done.stop
+            failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
+        except KeyboardInterrupt as stop:
+            finished, outcome.stop = _finished(study, store), stop
+        table = table_of(finished, study)
+        if finished:
+            write_table(table, own / "results.csv")
+            write_text(own / "study.toml", study_text(study, {}))
+        outcome.take(Ran(request, study, table, store / NETS, failures))
     return outcome
 
 
-def nothing_finished(outcome: Outcome) -> bool:
-    """Whether a study that was to be trained has no finished trial, so that nothing can be drawn."""
-    return any(ran.table.empty for ran in outcome.ran if not ran.request.images_only)
-
-
-def failures(outcome: Outcome) -> Iterator[str]:
-    """One line for each trial that failed."""
-    for ran in outcome.ran:
-        for failure in ran.failures:
-            yield f"{ran.study.name}: {failure}"
+def _finished(study: Study, store: Path) -> list[Finished]:
+    """Every trial of a study that is there, from this run or another."""
+    return [known for trial in trials_of(study) if (known := read_trial(store, trial)) is not None]
