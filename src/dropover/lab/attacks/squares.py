@@ -42,7 +42,7 @@ class SquaresLinf:
     def next(self, moved: Tensor, area: float) -> Tensor:
         """See `Proposals.next`."""
         count, channels, height, width = moved.shape
-        side = min(max(round(math.sqrt(area * height * width)), 1), height, width)
+        side = max(min(round(math.sqrt(area * height * width)), height - 1, width - 1), 1)
         (top, left), signs = _corner(moved, side, self._generator), _signs((count, channels, 1, 1), self._generator)
         here = (..., slice(top, top + side), slice(left, left + side))
         pushed = self._eps * signs.to(moved.device)
@@ -83,8 +83,7 @@ class SquaresL2:
     def next(self, moved: Tensor, area: float) -> Tensor:
         """See `Proposals.next`."""
         count, channels, height, width = moved.shape
-        side = min(max(round(math.sqrt(area * height * width)), _LEAST), height, width)
-        side -= side % 2 == 0
+        side = _odd(math.sqrt(area * height * width), min(height, width))
         top, left = _corner(moved, side, self._generator)
         from_top, from_left = _corner(moved, side, self._generator)
         here = (..., slice(top, top + side), slice(left, left + side))
@@ -110,9 +109,21 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def _corner(images: Tensor, side: int, generator: torch.Generator) -> tuple[int, int]:
-    """Top and left of a square of this side somewhere in the image."""
-    top, left = (int(torch.randint(0, free - side + 1, (), generator=generator)) for free in images.shape[2:])
+    """Top and left of a square of this side somewhere in the image, but never on its last row or column.
+
+    That is how the authors' code draws it, and every published figure. Where an image's edge is empty, as a digit's is,
+    squares that reach it are lost queries, above all the large ones that all searches begin with.
+    """
+    top, left = (int(torch.randint(0, max(size - side, 1), (), generator=generator)) for size in images.shape[2:])
     return top, left
+
+
+def _odd(wanted: float, size: int) -> int:
+    """The side of a bump in an image of this size: odd, an even one made larger as in the authors' code."""
+    side = max(round(wanted), _LEAST)
+    side += side % 2 == 0
+    largest = size - 1 - (size % 2)  # the largest odd one that leaves it somewhere to go
+    return max(min(side, largest), _LEAST)
 
 
 def _unit(moved: Tensor, dims: tuple[int, ...]) -> Tensor:
