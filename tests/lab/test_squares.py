@@ -1,4 +1,4 @@
-"""What the Square attack proposes: sides and places as in the authors' code, and never a query that changes nothing."""
+"""What the Square attack proposes: sides and places as in the authors' code, and in L∞ never what changes nothing."""
 
 import pytest
 import torch
@@ -48,6 +48,10 @@ def test_squares_reach_all_but_the_last_row_and_column(norm: str, share: float, 
         reached = pixels.any(along).any(0)
         assert bool(reached[: length - 1].all())
         assert not bool(reached[length - 1])
+
+
+def test_single_pixels_leave_none_out() -> None:
+    assert bool(touched("linf", (6, 5), 0.01, 600).any(0).all())
 
 
 @pytest.mark.parametrize(

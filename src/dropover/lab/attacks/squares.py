@@ -109,12 +109,14 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def _corner(images: Tensor, side: int, generator: torch.Generator) -> tuple[int, int]:
-    """Top and left of a square of this side somewhere in the image, but never on its last row or column.
+    """Top and left of a square of this side somewhere in the image.
 
-    That is how the authors' code draws it, and every published figure. Where an image's edge is empty, as a digit's is,
-    squares that reach it are lost queries, above all the large ones that all searches begin with.
+    None but single pixels lie on the last row or column. The authors' code draws so, where their paper draws from all
+    places, and it finds more on digits, whose edges are empty. Theirs keeps single pixels from there too: no search can
+    then push those values, which is much of a small image.
     """
-    top, left = (int(torch.randint(0, max(size - side, 1), (), generator=generator)) for size in images.shape[2:])
+    rooms = (size if side == 1 else max(size - side, 1) for size in images.shape[2:])
+    top, left = (int(torch.randint(0, room, (), generator=generator)) for room in rooms)
     return top, left
 
 
