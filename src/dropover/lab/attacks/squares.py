@@ -43,7 +43,8 @@ class SquaresLinf:
         """See `Proposals.next`."""
         count, channels, height, width = moved.shape
         side = max(min(round(math.sqrt(area * height * width)), height - 1, width - 1), 1)
-        (top, left), signs = _corner(moved, side, self._generator), _signs((count, channels, 1, 1), self._generator)
+        top, left = _corner(moved, side, 1, self._generator)
+        signs = _signs((count, channels, 1, 1), self._generator)
         here = (..., slice(top, top + side), slice(left, left + side))
         pushed = self._eps * signs.to(moved.device)
         images = self._images[here]
@@ -84,8 +85,8 @@ class SquaresL2:
         """See `Proposals.next`."""
         count, channels, height, width = moved.shape
         side = _odd(math.sqrt(area * height * width), min(height, width))
-        top, left = _corner(moved, side, self._generator)
-        from_top, from_left = _corner(moved, side, self._generator)
+        top, left = _corner(moved, side, _LEAST, self._generator)
+        from_top, from_left = _corner(moved, side, _LEAST, self._generator)
         here = (..., slice(top, top + side), slice(left, left + side))
         there = (..., slice(from_top, from_top + side), slice(from_left, from_left + side))
         both = torch.zeros((height, width), dtype=torch.bool, device=moved.device)
@@ -108,14 +109,14 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2, shape, generator=generator).mul(2).sub(1).float()
 
 
-def _corner(images: Tensor, side: int, generator: torch.Generator) -> tuple[int, int]:
+def _corner(images: Tensor, side: int, least: int, generator: torch.Generator) -> tuple[int, int]:
     """Top and left of a square of this side somewhere in the image.
 
-    None but single pixels lie on the last row or column. The authors' code draws so, where their paper draws from all
-    places, and it finds more on digits, whose edges are empty. Theirs keeps single pixels from there too: no search can
-    then push those values, which is much of a small image.
+    None but those of the `least` side reach the last row or column. The authors' code draws so, where their paper draws
+    from all places, and it finds more on digits, whose edges are empty. Theirs keeps the smallest from there too: no
+    search can then push those values, which is much of a small image.
     """
-    rooms = (size if side == 1 else max(size - side, 1) for size in images.shape[2:])
+    rooms = (size - side + 1 if side == least else size - side for size in images.shape[2:])
     top, left = (int(torch.randint(0, room, (), generator=generator)) for room in rooms)
     return top, left
 
