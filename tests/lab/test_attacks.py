@@ -12,7 +12,6 @@ from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.adaptive import checkpoints
 from dropover.lab.attacks.losses import margin_ratio
 from dropover.lab.attacks.norms import NORMS
-from dropover.lab.attacks.square import area
 from dropover.lab.attacks.task import Known, look_at
 from dropover.lab.attacks.untouched import model_untouched
 from dropover.lab.streams import generator, seeded
@@ -375,12 +374,6 @@ def test_tiny_gradients_still_have_a_direction_in_l2() -> None:
 def test_checkpoints_are_the_papers() -> None:
     # Periods of 0.22, 0.19, 0.16, 0.13, 0.10, 0.07, 0.06, 0.06 (Croce & Hein 2020, section 3).
     assert checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
-
-
-def test_squares_shrink_as_the_paper_says() -> None:
-    found = [area(query, 10_000, 0.8) for query in (0, 10, 11, 51, 201, 8001)]
-    assert found == pytest.approx([0.8, 0.8, 0.4, 0.2, 0.1, 0.8 / 2**9])
-    assert area(500, 1000, 0.8) == area(5000, 10_000, 0.8)
 
 
 @pytest.mark.parametrize("name", ["bim", "pgd", "pgd-margin"])

@@ -42,8 +42,9 @@ class SquaresLinf:
     def next(self, moved: Tensor, area: float) -> Tensor:
         """See `Proposals.next`."""
         count, channels, height, width = moved.shape
-        side = min(max(round(math.sqrt(area * height * width)), 1), height, width)
-        (top, left), signs = _corner(moved, side, self._generator), _signs((count, channels, 1, 1), self._generator)
+        side = max(min(round(math.sqrt(area * height * width)), height - 1, width - 1), 1)
+        top, left = _corner(moved, side, 1, self._generator)
+        signs = _signs((count, channels, 1, 1), self._generator)
         here = (..., slice(top, top + side), slice(left, left + side))
         pushed = self._eps * signs.to(moved.device)
         images = self._images[here]
@@ -83,10 +84,9 @@ class SquaresL2:
     def next(self, moved: Tensor, area: float) -> Tensor:
         """See `Proposals.next`."""
         count, channels, height, width = moved.shape
-        side = min(max(round(math.sqrt(area * height * width)), _LEAST), height, width)
-        side -= side % 2 == 0
-        top, left = _corner(moved, side, self._generator)
-        from_top, from_left = _corner(moved, side, self._generator)
+        side = _odd(math.sqrt(area * height * width), min(height, width))
+        top, left = _corner(moved, side, _LEAST, self._generator)
+        from_top, from_left = _corner(moved, side, _LEAST, self._generator)
         here = (..., slice(top, top + side), slice(left, left + side))
         there = (..., slice(from_top, from_top + side), slice(from_left, from_left + side))
         both = torch.zeros((height, width), dtype=torch.bool, device=moved.device)
@@ -109,10 +109,24 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return torch.randint(0, 2, shape, generator=generator).mul(2).sub(1).float()
 
 
-def _corner(images: Tensor, side: int, generator: torch.Generator) -> tuple[int, int]:
-    """Top and left of a square of this side somewhere in the image."""
-    top, left = (int(torch.randint(0, free - side + 1, (), generator=generator)) for free in images.shape[2:])
+def _corner(images: Tensor, side: int, least: int, generator: torch.Generator) -> tuple[int, int]:
+    """Top and left of a square of this side somewhere in the image.
+
+    None but those of the `least` side reach the last row or column. The authors' code draws so, where their paper draws
+    from all places, and it finds more on digits, whose edges are empty. Theirs keeps the smallest from there too: no
+    search can then push those values, which is much of a small image.
+    """
+    rooms = (size - side + 1 if side == least else size - side for size in images.shape[2:])
+    top, left = (int(torch.randint(0, room, (), generator=generator)) for room in rooms)
     return top, left
+
+
+def _odd(wanted: float, size: int) -> int:
+    """The side of a bump in an image of this size: odd, an even one made larger as in the authors' code."""
+    side = max(round(wanted), _LEAST)
+    side += side % 2 == 0
+    largest = size - 1 - (size % 2)  # the largest odd one that leaves it somewhere to go
+    return max(min(side, largest), _LEAST)
 
 
 def _unit(moved: Tensor, dims: tuple[int, ...]) -> Tensor:
