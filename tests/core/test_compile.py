@@ -6,8 +6,6 @@ import torch
 import dropover
 from dropover import functional
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own
-
 
 def test_a_compiled_layer_keeps_rate_layout_and_gradient(limit, z_of_rate):
     torch.compiler.reset()
