@@ -17,7 +17,7 @@ def test_every_requirement_of_core_lab_and_kernels_is_held_to_its_lowest() -> No
 @pytest.mark.parametrize("requirement", ["numpy", "numpy<3", "numpy>=1.26,<3", "numpy>=1.26; python_version<'3.13'"])
 def test_a_requirement_without_one_lowest_version_is_refused(requirement: str) -> None:
     project = {"dependencies": [requirement], "optional-dependencies": {"lab": [], "fast": []}}
-    with pytest.raises(ValueError, match="must read name>=version, got .numpy"):
+    with pytest.raises(ValueError, match=r"must read name>=version, got .numpy"):
         lowest.lowest(project)
 
 

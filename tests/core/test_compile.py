@@ -1,6 +1,5 @@
 """In a compiled graph the compiler's own random numbers serve; the contract is the same."""
 
-import pytest
 import torch
 
 import dropover
