@@ -233,7 +233,10 @@ def onnx(name: str) -> None:
     program = torch.onnx.export(model, (x,), dynamo=True, verbose=False)
     assert program is not None
     product = {"guided": ["Mul"], "drop-connect": ["Conv"]}
-    assert [node.op_type for node in program.model.graph] == ["Relu", *product.get(name, []), "Tanh"]
+    # Shapes that are known at export stay in the graph with torch 2.6.
+    shapes = ("Constant", "Concat", "Expand", "Reshape", "Cast")
+    found = [node.op_type for node in program.model.graph if node.op_type not in shapes]
+    assert found == ["Relu", *product.get(name, []), "Tanh"], found
 
 
 def exact_rates(name: str) -> None:

@@ -72,6 +72,7 @@ def squares(norm: str) -> Callable[[Subject, float, int], Tensor]:
 
 
 STEPS, QUERIES = 20, 100
+BY_ADAM = {"searches": 3, "steps": 50, "lr": 0.05, "c": 1.0}
 BY_STEPS, BY_SEARCH = {"steps": STEPS}, {"queries": QUERIES + 1}  # the toolbox doesn't count the first stripes
 DUELS = [
     Duel("bim", "linf", 0.15, climbing(foolbox.attacks.LinfBasicIterativeAttack)),
@@ -82,7 +83,7 @@ DUELS = [
     Duel("apgd", "l2", 2.2, auto_pgd("l2", "cross_entropy"), BY_STEPS),
     Duel("apgd-dlr", "linf", 0.15, auto_pgd("linf", "difference_logits_ratio"), BY_STEPS),
     Duel("apgd-dlr", "l2", 2.2, auto_pgd("l2", "difference_logits_ratio"), BY_STEPS),
-    Duel("cw", "l2", 1.5, carlini_wagner, {"searches": 3, "steps": 50, "lr": 0.05, "c": 1.0}),
+    Duel("cw", "l2", 2.5, carlini_wagner, BY_ADAM, images=250),
     Duel("square", "linf", 0.3, squares("linf"), BY_SEARCH, images=650, unit=25),
     Duel("square", "l2", 4.0, squares("l2"), BY_SEARCH, images=650, unit=25),
 ]
@@ -131,8 +132,8 @@ def test_fgsm_is_foolboxs(norm: str, eps: float, theirs: foolbox.Attack, nets: l
 def test_carlini_wagner_is_as_near_as_foolboxs(nets: list[Subject]) -> None:
     further = []
     for net in nets:
-        subject = net.first(150)
-        found = ours(subject, "cw", 30.0, searches=3, steps=50, lr=0.05, c=1.0)
+        subject = net.first(75)
+        found = ours(subject, "cw", 30.0, **BY_ADAM)
         other = carlini_wagner(subject, 30.0, 1)
         own, others = ((x - subject.images).flatten(1).norm(dim=1) for x in (found, other))
         both = (own > 0) & (others > 0)
