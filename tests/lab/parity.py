@@ -21,15 +21,22 @@ The whole suite is to fail by chance less than once in 10,000 runs. The other ha
 densities: some forty families of comparisons, each with the limit of one in a million (`limit` in the conftests).
 """
 
+COMPARISONS = 11
+"""How many there are in the suite, all of them in test_attack_oracles."""
+
+FORGIVEN = 0.01
+"""Of the images that the other fells, the share that ours may leave standing: two codes of one paper differ by as much."""
+
 WEAKER = 0.05
 """The weakness that must be found: ours fells so much less of the images that the other fells."""
 
 
-def chance(differences: Sequence[int]) -> float:
+def chance(differences: Sequence[int], forgiven: int = 0) -> float:
     """How often random signs of the differences would add up to at least as much: the exact one-sided p-value.
 
     Args:
         differences: For each unit, how many images the other attack fells beyond ours.
+        forgiven: So many images are taken off what they add up to.
     """
     sizes = [abs(difference) for difference in differences if difference]
     most = sum(sizes)
@@ -37,12 +44,19 @@ def chance(differences: Sequence[int]) -> float:
     shares[most] = 1.0
     for size in sizes:
         shares = (np.roll(shares, size) + np.roll(shares, -size)) / 2  # nothing goes round: the ends are empty so far
-    return float(shares[most + sum(differences) :].sum())
+    return float(shares[max(most + sum(differences) - forgiven, 0) :].sum())
 
 
-def is_weaker(differences: Sequence[int], comparisons: int) -> bool:
-    """Whether ours is accused, at the level that leaves `comparisons` of them `FALSE_ALARM` together (Bonferroni)."""
-    return chance(differences) < FALSE_ALARM / comparisons
+def is_weaker(fells: Sequence[bool], others: Sequence[bool], unit: int = 1) -> bool:
+    """Whether ours is accused, at the level that leaves `COMPARISONS` of them `FALSE_ALARM` together (Bonferroni).
+
+    Args:
+        fells: Which images ours fells.
+        others: Which of them the other fells.
+        unit: How many images, in their order, share random numbers.
+    """
+    forgiven = math.floor(FORGIVEN * sum(others))
+    return chance(differences(fells, others, unit), forgiven) < FALSE_ALARM / COMPARISONS
 
 
 def weakened(fells: Sequence[bool], others: Sequence[bool]) -> list[bool]:
