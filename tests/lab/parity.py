@@ -25,7 +25,7 @@ COMPARISONS = 11
 """How many there are in the suite, all of them in test_attack_oracles."""
 
 FORGIVEN = 0.01
-"""Of the images that the other fells, the share that ours may leave standing: two codes of one paper differ by as much."""
+"""The share of what the other fells that ours may leave standing: two codes of one paper differ by as much."""
 
 WEAKER = 0.05
 """The weakness that must be found: ours fells so much less of the images that the other fells."""
