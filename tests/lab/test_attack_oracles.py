@@ -83,8 +83,8 @@ DUELS = [
     Duel("apgd-dlr", "linf", 0.15, auto_pgd("linf", "difference_logits_ratio"), BY_STEPS),
     Duel("apgd-dlr", "l2", 2.2, auto_pgd("l2", "difference_logits_ratio"), BY_STEPS),
     Duel("cw", "l2", 2.5, carlini_wagner, BY_ADAM, images=250),
-    Duel("square", "linf", 0.4, squares("linf"), BY_SEARCH, images=700, unit=25),
-    Duel("square", "l2", 6.5, squares("l2"), BY_SEARCH, images=700, unit=25),
+    Duel("square", "linf", 0.4, squares("linf"), BY_SEARCH, images=850, unit=25),
+    Duel("square", "l2", 6.5, squares("l2"), BY_SEARCH, images=850, unit=25),
 ]
 
 

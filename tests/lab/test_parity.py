@@ -58,8 +58,8 @@ def test_one_image_in_a_hundred_is_forgiven() -> None:
     [
         # Gradient attacks from the same starts: of 2,000 images at least 0.7 fall, at most 0.003 to one alone.
         (2000, 1, 0.7, 0.02, 0.0, 0.003),
-        # Square: of 112 batches of 25, 0.96 of the images fall, 0.015 to one search alone.
-        (112, 25, 0.96, 0.4, 0.4, 0.015),
+        # Square: of 136 batches of 25, 0.96 of the images fall, 0.015 to one search alone.
+        (136, 25, 0.96, 0.4, 0.4, 0.015),
     ],
 )
 def test_a_weaker_attack_is_found(units: int, size: int, felled: float, luck: float, shared: float, odd: float) -> None:
@@ -74,7 +74,7 @@ def test_a_weaker_attack_is_found(units: int, size: int, felled: float, luck: fl
         alone += float(np.mean(np.array(ours) & ~np.array(other))) / runs
         found += is_weaker(weakened(ours, other), other, size)
     assert alone > odd
-    assert found >= 0.99 * runs
+    assert found >= 0.95 * runs
 
 
 def test_weakened_loses_a_twentieth_of_what_the_other_fells() -> None:
