@@ -1,50 +1,78 @@
 # `make compare` and `make test` set up all they need in .venv; nothing is installed by hand but Python >= 3.11 and make.
 PYTHON ?= python3
-BIN := .venv/bin
+VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
+# Another Python gets an environment of its own, such as .venv-3.12.
+VENV := .venv$(if $(filter file,$(origin PYTHON)),,-$(basename $(VERSION)))
+# A file of versions that pip is held to, none but for `make test-lowest`.
+CONSTRAINTS :=
+BIN := $(VENV)/bin
 SOURCES := src tests benchmarks docs
 
-.PHONY: help compare test lint types unit check-speed bench clean
+# A processor without AVX-512 and one without AVX, put on for every library that chooses its code by the processor:
+# torch's own loops, oneDNN, MKL, the BLAS of numpy and scipy, numba. What torch compiles is kept apart: it would crash.
+AVX2 := ATEN_CPU_CAPABILITY=avx2 DNNL_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell \
+	NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx2,+fma TORCHINDUCTOR_CACHE_DIR=$(CURDIR)/$(VENV)/compiled-avx2
+SSE := ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 OPENBLAS_CORETYPE=Nehalem \
+	NUMBA_CPU_NAME=nehalem NUMBA_CPU_FEATURES=+sse4.2 TORCHINDUCTOR_CACHE_DIR=$(CURDIR)/$(VENV)/compiled-sse
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help compare test lint types unit test-processors test-lowest bench clean
 
 help:
-	@echo "make compare   which regulariser should my network use? on real images, in under three minutes"
-	@echo "make test      linter, types, import contracts, tests, and a check of the layers' speed"
-	@echo "make check-speed   fails if a layer has become slower than recorded, against PyTorch's own"
-	@echo "make bench     speed against PyTorch's own layers and a plain training script"
-	@echo "make clean     remove the virtual environment and caches"
+	@echo "make compare           which regularizer should my network use? on real images, in under three minutes"
+	@echo "make test              linter, types, import contracts and tests; with PYTHON=python3.12 on another Python"
+	@echo "make test-processors   the tests as on an x86 processor with AVX2 and as on one with SSE4 alone"
+	@echo "make test-lowest       the tests with the lowest versions that pyproject.toml promises"
+	@echo "make bench             speed against PyTorch's own layers and a plain training script"
+	@echo "make clean             remove the virtual environments and caches"
 
-compare: .venv/lab
+compare: $(VENV)/lab
 	$(BIN)/dropover compare --out results/main
 
-test: lint types unit check-speed
+test: lint types unit
 
-lint: .venv/dev
+lint: $(VENV)/dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/lint-imports
 
-types: .venv/dev
+types: $(VENV)/dev
 	$(BIN)/mypy
 
-unit: .venv/dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+unit: $(VENV)/dev
+	$(PYTEST)
 
-check-speed: .venv/dev
-	$(BIN)/python benchmarks/layers.py --check --threads 1
+test-processors: $(VENV)/dev
+	$(AVX2) $(PYTEST)
+	$(SSE) $(PYTEST)
 
-bench: .venv/dev
+# Make once more, with an environment of its own.
+test-lowest:
+	$(MAKE) VENV=.venv-lowest CONSTRAINTS=.venv-lowest/lowest.txt unit
+
+bench: $(VENV)/dev
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/attacks.py
 
-# torch and torchvision are resolved together, by pip, as their builds must match.
-.venv/lab: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[lab,fast]'
+# An environment that another Python has made is made anew.
+$(VENV)/python-$(VERSION):
+	@test -n "$(VERSION)" || { echo "there is no Python at PYTHON=$(PYTHON)"; exit 1; }
+	@test "$$($(BIN)/python -c 'import platform; print(platform.python_version())' 2>&1)" = "$(VERSION)" \
+		|| $(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-.venv/dev: .venv/lab
-	$(BIN)/python -m pip install --quiet --editable '.[lab,fast,dev]'
+.venv-lowest/lowest.txt: pyproject.toml tests/lowest.py .venv-lowest/python-$(VERSION)
+	.venv-lowest/bin/python tests/lowest.py > $@
+
+# torch and torchvision are resolved together, by pip, as their builds must match.
+$(VENV)/lab: pyproject.toml $(VENV)/python-$(VERSION) $(CONSTRAINTS)
+	$(BIN)/python -m pip install --quiet --editable '.[lab,fast]' $(CONSTRAINTS:%=--constraint %)
+	@touch $@
+
+$(VENV)/dev: $(VENV)/lab
+	$(BIN)/python -m pip install --quiet --editable '.[lab,fast,dev]' $(CONSTRAINTS:%=--constraint %)
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

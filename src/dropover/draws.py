@@ -115,7 +115,7 @@ class Blocks:
         self, rates: Rates, p: float | Tensor, x: Tensor, units: Units, channel_dim: int, key: Tensor | None
     ) -> Hits:
         """The hits on `x`: all units that a block covers."""
-        if not isinstance(units, Element | Position) or not isinstance(rates, ConstantRate):
+        if not isinstance(units, (Element, Position)) or not isinstance(rates, ConstantRate):
             raise TypeError(
                 f"draw={self!r} needs element or position units and a constant rate, got {units} and {rates}"
             )
@@ -163,11 +163,12 @@ Draw = Bernoulli | WithReplacement | Shared | Blocks
 def as_draw(draw: Draw | None, *rules: Rates | None) -> Draw:
     """The draw that a user asks for, independent by default; `TypeError` if it doesn't go with one of the rules."""
     draw = Bernoulli() if draw is None else draw
-    if not isinstance(draw, Draw):
+    # Tuples, here and above: the compiler of torch 2.6 can't read a union of types.
+    if not isinstance(draw, (Bernoulli, WithReplacement, Shared, Blocks)):
         raise TypeError(f"draw must be Bernoulli() or another of dropover's draws, got {draw!r}")
     for rule in rules:
-        if isinstance(draw, WithReplacement) and not isinstance(rule, SampledRates | None):
+        if isinstance(draw, WithReplacement) and not (rule is None or isinstance(rule, SampledRates)):
             raise TypeError(f"draw=WithReplacement() needs rates=SampledRates(...), got rates={rule!r}")
-        if isinstance(draw, Blocks) and not isinstance(rule, ConstantRate | None):
+        if isinstance(draw, Blocks) and not (rule is None or isinstance(rule, ConstantRate)):
             raise TypeError(f"draw={draw!r} needs a constant rate, got rates={rule!r}")
     return draw

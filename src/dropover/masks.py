@@ -75,8 +75,15 @@ def lanes(key: Tensor, shape: tuple[int, ...]) -> Tensor:
         result = torch.empty(shape, dtype=torch.float32, device="cpu")
         compiled.lanes(count, result.data_ptr(), count, *entering(key))
         return result
-    pairs = words(key, -(-count // 2)).view(torch.int16)
-    return pairs[:count].to(torch.float32).view(shape)
+    return _pairs(words(key, -(-count // 2)))[:count].to(torch.float32).view(shape)
+
+
+def _pairs(word: Tensor) -> Tensor:
+    """The two signed 16-bit halves of each word, the low one first."""
+    # Before torch 2.13 vmap knew no view of another dtype. A compiler that traces this must not ask for vmap.
+    if torch.compiler.is_compiling() or not torch._C._are_functorch_transforms_active():
+        return word.view(torch.int16)
+    return torch.stack((word << 16 >> 16, word >> 16), dim=1).view(-1)
 
 
 def threshold(p: float) -> float:

@@ -297,6 +297,6 @@ def is_scheduled(rule: Rates | None) -> TypeGuard[ConstantRate]:
 
 def as_rates(rates: Rates | Rate) -> Rates:
     """The rule that a user's number or schedule means: a constant rate."""
-    if isinstance(rates, Rates):
-        return rates
-    return constant("rates", rates)
+    # A tuple: the compiler of torch 2.6 can't read a union of types.
+    rules = (ConstantRate, MagnitudeRates, MaximumRates, DensityRates, SampledRates, StrengthRates, JumpRate)
+    return rates if isinstance(rates, rules) else constant("rates", rates)

@@ -108,7 +108,9 @@ def as_units(units: Units | str) -> Units:
     if isinstance(units, str):
         validation.choice("units", units, _BY_NAME)
         return _BY_NAME[units]
-    if not isinstance(units, Units):
+    if not isinstance(
+        units, (Element, Channel, Position, Sample)
+    ):  # a tuple: the compiler of torch 2.6 can't read a union
         raise TypeError(f"units must be a name or one of dropover's units, got {units!r}")
     return units
 

@@ -6,9 +6,6 @@ from torch.autograd import gradcheck
 
 import dropover
 
-# torch's own, on the first use of forward mode
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script.*` is deprecated")
-
 
 def seeded(layer, seed=11):
     """The layer as a function: the same mask at every call."""

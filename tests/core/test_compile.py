@@ -1,12 +1,9 @@
 """In a compiled graph the compiler's own random numbers serve; the contract is the same."""
 
-import pytest
 import torch
 
 import dropover
 from dropover import functional
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own
 
 
 def test_a_compiled_layer_keeps_rate_layout_and_gradient(limit, z_of_rate):

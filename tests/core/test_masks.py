@@ -57,6 +57,12 @@ def test_a_word_depends_on_key_and_index_alone():
         assert torch.equal(masks.words(key, count), longest[:count])
 
 
+def test_a_batch_of_keys_gets_the_lanes_of_each():
+    keys = torch.tensor([0, 7, 0x0123456789ABCDEF, -1])
+    together = torch.vmap(lambda key: masks.lanes(key, (3, 5)))(keys)
+    assert torch.equal(together, torch.stack([masks.lanes(key, (3, 5)) for key in keys]))
+
+
 def test_words_do_not_repeat():
     for seed in range(4):
         words = masks.words(masks.draw_key(CPU, torch.Generator().manual_seed(seed)), 1 << 20)

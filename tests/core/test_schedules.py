@@ -163,7 +163,6 @@ def test_a_rate_can_become_scheduled_and_a_number_again():
     assert list(layer.state_dict()) == ["progress"]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own
 @pytest.mark.parametrize("name", [*SCHEDULED, "inserted"])
 def test_compiled_graphs_follow_without_compiling_again(name, limit, z_of_rate):
     torch.compiler.reset()
@@ -185,7 +184,6 @@ def test_compiled_graphs_follow_without_compiling_again(name, limit, z_of_rate):
     assert counter.frame_count == 1
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_compiled_scale_and_gradient_are_those_of_the_present_rate(limit, z_of_rate):
     torch.compiler.reset()
     layer = Dropout(Linear(0.0, 0.8)).to(torch.bfloat16)  # the rate itself must not be rounded to 8 bits

@@ -24,6 +24,9 @@ from dropover.rates import ConstantRate
 from .subjects import CHANNELS, limit, standard_errors, subject
 
 GOLDEN = Path(__file__).with_name("golden.json")
+# The golden numbers hold to the bit on every processor, but for those that come from sums and from functions that a
+# processor's own code rounds: there who is hit is the same, and the numbers are so near, as a share of the largest.
+ROUNDED, GOLDEN_PRECISION = ("drop-connect", "gaussian", "spectral-dropout"), 4e-6
 HALVES_AND_MORE = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -89,13 +92,16 @@ def golden_output(name: str) -> list[float]:
     key = torch.tensor(0x0123456789ABCDEF)
     with mock.patch.object(masks, "draw_key", return_value=key):
         y = made.layer(x)
-    return [round(number, 4) for number in y.flatten()[5 :: y.numel() // 24][:24].tolist()]
+    # Nine digits tell every float32 from the next.
+    return [float(f"{number:.9g}") for number in y.flatten()[5 :: y.numel() // 24][:24].tolist()]
 
 
 def golden(name: str) -> None:
     """On a CPU, eagerly, a seed gives the masks that it gave in earlier releases."""
-    expected = json.loads(GOLDEN.read_text())[name]
-    torch.testing.assert_close(torch.tensor(golden_output(name)), torch.tensor(expected), rtol=0, atol=2e-4)
+    found, expected = torch.tensor(golden_output(name)), torch.tensor(json.loads(GOLDEN.read_text())[name])
+    assert torch.equal(found == 0, expected == 0)
+    apart = GOLDEN_PRECISION * expected.abs().max().item() if name in ROUNDED else 0.0
+    torch.testing.assert_close(found, expected, rtol=0, atol=apart)
 
 
 def independent(name: str) -> None:
@@ -233,7 +239,10 @@ def onnx(name: str) -> None:
     program = torch.onnx.export(model, (x,), dynamo=True, verbose=False)
     assert program is not None
     product = {"guided": ["Mul"], "drop-connect": ["Conv"]}
-    assert [node.op_type for node in program.model.graph] == ["Relu", *product.get(name, []), "Tanh"]
+    # Shapes that are known at export stay in the graph with torch 2.6.
+    shapes = ("Constant", "Concat", "Expand", "Reshape", "Cast")
+    found = [node.op_type for node in program.model.graph if node.op_type not in shapes]
+    assert found == ["Relu", *product.get(name, []), "Tanh"], found
 
 
 def exact_rates(name: str) -> None:

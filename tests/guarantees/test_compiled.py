@@ -7,8 +7,6 @@ from torch.utils.checkpoint import checkpoint
 
 import dropover
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own
-
 
 @pytest.fixture(autouse=True)
 def _fresh_compiler():

@@ -8,12 +8,6 @@ from . import table
 from .checks import FEATURES
 from .subjects import NAMES
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the compiler's own
-    pytest.mark.filterwarnings("ignore:`torch.jit.script.*` is deprecated"),  # on the first use of forward mode
-    pytest.mark.filterwarnings("ignore:overflow encountered in cast"),  # ONNX's own, on its way to refusing SAP
-]
-
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.title)
 @pytest.mark.parametrize("name", NAMES)

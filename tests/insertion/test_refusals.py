@@ -121,7 +121,6 @@ def test_compiled_models_are_refused() -> None:
     insert(model, {"0": Flipover()})
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_scripted_models_are_refused() -> None:
     with pytest.raises(ValueError, match=r"it is compiled by torch\.jit"):
         insert(torch.jit.script(nn.Sequential(nn.Linear(2, 2))), {"0": Flipover()})

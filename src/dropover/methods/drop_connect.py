@@ -102,7 +102,9 @@ class DropConnect(nn.Module):
 
 
 def _weight(host: Host) -> Tensor:
-    weight = host._parameters.get("weight") if isinstance(host, Host) else None
+    # A tuple: the compiler of torch 2.6 can't read a union of types.
+    fits = isinstance(host, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
+    weight = host._parameters.get("weight") if fits else None
     if weight is None:
         raise TypeError(
             "host must be a torch.nn.Linear, Conv1d, Conv2d or Conv3d whose weight is a parameter of its own, "
