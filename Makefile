@@ -3,19 +3,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := src tests benchmarks docs
 
-.PHONY: help compare test lint types unit check-speed bench clean
+.PHONY: help compare test lint types unit bench clean
 
 help:
 	@echo "make compare   which regulariser should my network use? on real images, in under three minutes"
-	@echo "make test      linter, types, import contracts, tests, and a check of the layers' speed"
-	@echo "make check-speed   fails if a layer has become slower than recorded, against PyTorch's own"
-	@echo "make bench     speed against PyTorch's own layers and a plain training script"
+	@echo "make test      linter, types, import contracts, and tests"
+	@echo "make bench     speed of layers, training and attacks, and which layers became slower than was recorded"
 	@echo "make clean     remove the virtual environment and caches"
 
 compare: .venv/lab
 	$(BIN)/dropover compare --out results/main
 
-test: lint types unit check-speed
+test: lint types unit
 
 lint: .venv/dev
 	$(BIN)/ruff check $(SOURCES)
@@ -28,11 +27,8 @@ types: .venv/dev
 unit: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check-speed: .venv/dev
-	$(BIN)/python benchmarks/layers.py --check --threads 1
-
 bench: .venv/dev
-	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/layers.py --record
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/attacks.py
 

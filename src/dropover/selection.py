@@ -161,11 +161,6 @@ class _SelectUnderTransforms(torch.autograd.Function):
         x = over_samples(x, None if in_dims[0] is None else 0)
         return _SelectUnderTransforms.apply(x, key, margins, p, None, slope, scale), 0
 
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
-        assert tangents[0] is not None
-        return _again(ctx, tangents[0])
-
 
 def _again(ctx: FunctionCtx, x: Tensor) -> Tensor:
     key, margins, tensor_scale = ctx.saved_tensors  # type: ignore[attr-defined]
