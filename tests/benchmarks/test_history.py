@@ -60,7 +60,7 @@ def test_the_limit_keeps_its_false_alarms(history, runs, noise):
 
 
 def test_a_run_that_is_a_third_slower_is_seen(history):
-    """With eight runs of 3 % noise and thirteen figures: the figure that became slower is named, 95 times in 100 at least."""
+    """With eight runs of 3 % noise and thirteen figures: the slower one is named 95 times in 100."""
     draw = np.random.default_rng(0)
     seen = 0
     for _ in range(200):

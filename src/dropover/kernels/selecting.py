@@ -121,17 +121,17 @@ def elements(arguments):
 
 
 @compiled
-def _fill(y, first, low, high):
+def _fill(y, first, low, high, less):
     """`lanes` of a piece whose first word has the number `first`."""
     for pair in range(y.size // 2):
         word = _word(first + pair, low, high)
-        y[2 * pair] = np.int16(word)
-        y[2 * pair + 1] = np.int16(word >> np.uint32(16))
+        y[2 * pair] = np.float32(np.int16(word)) - less
+        y[2 * pair + 1] = np.float32(np.int16(word >> np.uint32(16))) - less
     if y.size % 2 == 1:
-        y[y.size - 1] = np.int16(_word(first + y.size // 2, low, high))
+        y[y.size - 1] = np.float32(np.int16(_word(first + y.size // 2, low, high))) - less
 
 
-@kernel({"y": "i8", "count": "i8", "low": "u4", "high": "u4"})
+@kernel({"y": "i8", "count": "i8", "low": "u4", "high": "u4", "less": "f4"})
 def lanes(arguments):
     """The lanes of a key, as `masks.lanes`."""
     a = carray(arguments, 1)[0]
@@ -140,7 +140,7 @@ def lanes(arguments):
         if start >= a.count:
             break
         size = min(PIECE, a.count - start)
-        _fill(carray(floats(a.y + 4 * start), size), start // 2, a.low, a.high)
+        _fill(carray(floats(a.y + 4 * start), size), start // 2, a.low, a.high, a.less)
 
 
 @intrinsic
