@@ -182,14 +182,14 @@ def main() -> None:
     now = circumstances()
     print(now)
     figures = {f"{row.layer} {row.shape}": row.floors for row in table()}
+    print(verdict(figures, alike(now)))
+    if options.record:
+        record(now, figures)
     step = training_step()
     more = 100 * (step["with"] / step["without"] - 1)
     print(f"ResNet-18 step, 64 images 32x32: {step['without']:.0f} µs; with FDD-2D before the pool {more:+.1f} %")
     for layer in (dropover.Dropout(0.5), dropover.Flipover(0.3), nn.Dropout(0.5)):
         print(f"kept for backward by {type(layer).__module__.split('.')[0]}.{layer}: {kept(layer):.2g} bytes a unit")
-    print(verdict(figures, alike(now)))
-    if options.record:
-        record(now, figures)
 
 
 if __name__ == "__main__":
