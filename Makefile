@@ -23,7 +23,7 @@ help:
 	@echo "make test              linter, types, import contracts and tests; with PYTHON=python3.12 on another Python"
 	@echo "make test-processors   the tests as on an x86 processor with AVX2 and as on one with SSE4 alone"
 	@echo "make test-lowest       the tests with the lowest versions that pyproject.toml promises"
-	@echo "make bench             speed against PyTorch's own layers and a plain training script"
+	@echo "make bench             speed of layers, training and attacks, and which layers became slower than was recorded"
 	@echo "make clean             remove the virtual environments and caches"
 
 compare: $(VENV)/lab
@@ -51,7 +51,7 @@ test-lowest:
 	$(MAKE) VENV=.venv-lowest CONSTRAINTS=.venv-lowest/lowest.txt unit
 
 bench: $(VENV)/dev
-	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/layers.py --record
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/attacks.py
 

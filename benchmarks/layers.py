@@ -1,101 +1,126 @@
-"""Speed of the layers, forward plus backward, each against its peer in the same run.
+"""Speed of the layers, forward plus backward, in units of the floor that the same run measured.
 
-    python benchmarks/layers.py            print the table
-    python benchmarks/layers.py --record   and append the ratios to benchmarks/history.jsonl
-    python benchmarks/layers.py --check    fail if a ratio is more than 25 % below the least that history has
+    python benchmarks/layers.py            print the tables, and what became slower than history.jsonl has it
+    python benchmarks/layers.py --record   and append the figures to it
 
-Ratios are medians of interleaved runs, in memory that is reused, on two threads or as many as `--threads` says. The
-floor is what the machine needs for `x.clone()` and for `relu`, forward and backward, on the same tensor. A check
-compares with the runs recorded with as many threads on the same kind of device, with compiled kernels or without as
-now. On a busy machine check with one thread: threads that wait for each other measure who else is there.
+The floor is `relu`, forward and backward, on the same tensor; for FDD-2D on large maps the covariance of the maps,
+forward only. Times are medians of interleaved calls, in memory that is reused, on as many threads as `--threads` says.
+One thread, the default, is timed by the processor's clock, which stands still while others have the processor; several
+are timed by the wall, and on a busy machine measure who else is there.
 """
 
 import argparse
-import json
-import platform
-import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torchvision
+from history import Circumstances, alike, record, verdict
 from timing import keep_freed_memory, medians
 from torch import Tensor, nn
 
 import dropover
-import dropover.density
 from dropover import kernels
 from dropover.lab.machine import machine
 
-HISTORY = Path(__file__).parent / "history.jsonl"
-TOLERANCE = 0.75
-QUICKLY = 3  # turns of a check's first look
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-_COMPILED = dropover.density.compiled_crowding
+RATES = (0.1, 0.3, 0.5)  # PyTorch's dropout takes longest at 0.5
+SHAPES = ((32, 200), (128, 64, 7, 7), (64, 512, 4, 4), (256, 4096), (64, 64, 32, 32))
+AIM = 1.5  # floors, for the layers whose rate is the same everywhere
+Both = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: `ours` against `peer` on an input of one shape; `bar` and `aim` are ratios."""
+    """One figure: a layer's time on an input of one shape, in floors; the peer's time in units of the layer's own."""
 
-    name: str
+    layer: str
     shape: tuple[int, ...]
-    ours: nn.Module
-    peer: nn.Module
-    bar: float
+    microseconds: float
+    floor: float
     aim: float
-    repeats: int = 12
+    peers: tuple[float, ...] = ()
+
+    @property
+    def floors(self) -> float:
+        """The layer's time in units of the floor."""
+        return self.microseconds / self.floor
+
+    def __str__(self) -> str:
+        peers = f"{min(self.peers):6.1f} to {max(self.peers):.1f}" if self.peers else ""
+        note = "" if self.floors <= self.aim else "  above the aim"
+        return (
+            f"{self.layer:20}{self.shape!s:20}{self.microseconds:9.0f}{self.floor:9.0f}{self.floors:8.2f}"
+            f"{self.aim:6.1f}  {peers:16}{note}"
+        )
 
 
-class WithEigh(dropover.DensityDropout):
-    """The same layer on axes from a full eigendecomposition."""
+def both_ways(function: Both, x: Tensor, gradient: Tensor) -> Callable[[], None]:
+    """Forward and backward."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """As the layer's own, with `torch.linalg.eigh` in place of dropover's axes."""
-        own = dropover.density.leading_axes, dropover.density.leading_axis
-        dropover.density.compiled_crowding = lambda *settings: None
-        dropover.density.leading_axes = lambda m, count: torch.linalg.eigh(m).eigenvectors[..., -count:].flip(-1)
-        dropover.density.leading_axis = lambda m: torch.linalg.eigh(m).eigenvectors[..., -1:]
-        try:
-            return super().forward(x)
-        finally:
-            dropover.density.leading_axes, dropover.density.leading_axis = own
-            dropover.density.compiled_crowding = _COMPILED
+    def run() -> None:
+        function(x).backward(gradient)
+        x.grad = None
+
+    return run
 
 
-def rows() -> list[Row]:
-    """The table's rows, in the order they are printed."""
-    table = []
-    for shape in ((64, 512, 4, 4), (256, 4096), (64, 64, 32, 32)):
-        table.append(Row("Dropout / nn.Dropout", shape, dropover.Dropout(0.5), nn.Dropout(0.5), 6, 12))
-        table.append(Row("Flipover / nn.Dropout", shape, dropover.Flipover(0.3), nn.Dropout(0.5), 6, 12))
-    table += [
-        Row("SpatialDropout / nn.Dropout2d", shape, dropover.SpatialDropout(0.5), nn.Dropout2d(0.5), 2, 5)
-        for shape in ((64, 512, 4, 4), (64, 64, 32, 32))
-    ]
-    density = dropover.DensityDropout(2)
-    table.append(Row("DensityDropout(2) / nn.Dropout", (64, 512, 4, 4), density, nn.Dropout(0.5), 4, 8))
-    table.append(Row("DensityDropout(2) / with eigh", (32, 256, 14, 14), density, WithEigh(2), 10, 30, 5))
-    return table
+def timed(tasks: dict[str, Callable[[], object]], repeats: int, block: int = 5) -> dict[str, float]:
+    """Medians by the clock that this device and number of threads allow."""
+    alone = DEVICE.type == "cpu" and torch.get_num_threads() == 1
+    return medians(tasks, repeats, block, time.process_time if alone else time.perf_counter)
 
 
-def measured(row: Row, repeats: int) -> dict[str, float]:
-    """Microseconds of ours, the peer and the floors."""
-    x = torch.randn(row.shape, device=DEVICE, requires_grad=True)
-    gradient = torch.randn(row.shape, device=DEVICE)
+def same_rate_everywhere(shape: tuple[int, ...]) -> list[Row]:
+    """The layers of one rate, each at its slowest rate, with PyTorch's own at the same rates as peers."""
+    x, gradient = torch.randn(shape, device=DEVICE, requires_grad=True), torch.randn(shape, device=DEVICE)
+    peers = {dropover.Dropout: nn.Dropout, dropover.Flipover: nn.Dropout}
+    if len(shape) > 2:
+        peers[dropover.SpatialDropout] = nn.Dropout2d
+    tasks: dict[str, Both] = {"relu": torch.relu}
+    for kind in (*peers, *dict.fromkeys(peers.values())):
+        tasks |= {f"{kind.__module__}.{kind.__name__} {p}": kind(p) for p in RATES}
+    repeats = 3 if x.numel() > 1 << 20 else 15
+    times = timed({name: both_ways(task, x, gradient) for name, task in tasks.items()}, repeats)
+    rows = []
+    for ours, theirs in peers.items():
+        own = [times[f"{ours.__module__}.{ours.__name__} {p}"] for p in RATES]
+        peer = [times[f"{theirs.__module__}.{theirs.__name__} {p}"] for p in RATES]
+        ratios = tuple(b / a for a, b in zip(own, peer, strict=True))
+        rows.append(Row(ours.__name__, shape, max(own), times["relu"], AIM, ratios))
+    return rows
 
-    def both_ways(function: Callable[[Tensor], Tensor]) -> Callable[[], None]:
-        def run() -> None:
-            function(x).backward(gradient)
-            x.grad = None
 
-        return run
+def by_density(shape: tuple[int, ...], aim: float, *, against_covariance: bool) -> Row:
+    """FDD-2D."""
+    x, gradient = torch.randn(shape, device=DEVICE, requires_grad=True), torch.randn(shape, device=DEVICE)
+    maps = x.detach().flatten(2)
 
-    tasks = {"ours": row.ours, "peer": row.peer, "clone": torch.clone, "relu": torch.relu}
-    return medians({name: both_ways(task) for name, task in tasks.items()}, repeats)
+    def covariance() -> Tensor:
+        centred = maps - maps.mean(dim=1, keepdim=True)
+        return centred.mT @ centred if maps.shape[1] >= maps.shape[2] else centred @ centred.mT
+
+    layer = dropover.DensityDropout(2)
+    floor = covariance if against_covariance else both_ways(torch.relu, x, gradient)
+    times = timed({"ours": both_ways(layer, x, gradient), "floor": floor}, 4 if against_covariance else 15)
+    return Row("FDD-2D", shape, times["ours"], times["floor"], aim)
+
+
+def table() -> list[Row]:
+    """Measure all, and print each row when it is there."""
+    print(f"{'layer':20}{'shape':20}{'µs':>9}{'floor':>9}{'floors':>8}{'aim':>6}  PyTorch's own / ours, p 0.1 to 0.5")
+    rows = []
+    for shape in SHAPES:
+        for row in same_rate_everywhere(shape):
+            print(row, flush=True)
+            rows.append(row)
+    for shape, aim, against_covariance in (((64, 512, 4, 4), 4.5, False), ((32, 256, 14, 14), 2.5, True)):
+        rows.append(by_density(shape, aim, against_covariance=against_covariance))
+        print(rows[-1], "  floor: its covariance" if against_covariance else "", flush=True)
+    ratios = [ratio for row in rows if row.layer in ("Dropout", "Flipover") for ratio in row.peers]
+    print(f"nn.Dropout takes {min(ratios):.1f} to {max(ratios):.0f} times the time of Dropout and Flipover")
+    return rows
 
 
 def training_step() -> dict[str, float]:
@@ -118,7 +143,7 @@ def training_step() -> dict[str, float]:
 
         return run
 
-    return medians({"with": step(regularized=True), "without": step(regularized=False)}, 9, block=1)
+    return timed({"with": step(regularized=True), "without": step(regularized=False)}, 9, block=1)
 
 
 def kept(layer: nn.Module) -> float:
@@ -135,82 +160,36 @@ def kept(layer: nn.Module) -> float:
     return sum(sizes) / x.numel()
 
 
+def circumstances() -> Circumstances:
+    """What figures depend on here."""
+    return Circumstances(
+        processor=f"{machine()['cpu']}, {torch.backends.cpu.get_cpu_capability()}",
+        device=str(DEVICE) if DEVICE.type == "cpu" else torch.cuda.get_device_name(),
+        threads=torch.get_num_threads(),
+        kernels=DEVICE.type == "cpu" and kernels.load("selecting") is not None,
+        torch=torch.__version__,
+    )
+
+
 def main() -> None:
-    """Print the table; record or check the ratios if asked."""
+    """Print the tables and the verdict; record the figures if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--record", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    where = f"{DEVICE}, {platform.machine()}, threads: {options.threads}"
-    print(f"torch {torch.__version__}, {where}; µs forward plus backward, medians")
-    if DEVICE.type == "cpu":
-        print("no GPU here: the same table is printed for one where there is one")
-    print(f"compiled kernels: {'used' if compiled() else 'not used (pip install numba)'}")
-    print(f"{'ours / peer':32}{'shape':20}{'ours':>9}{'peer':>9}{'clone':>8}{'relu':>8}{'ratio':>8}  bar  aim")
-    ratios = {}
-    for row in rows():
-        times = measured(row, QUICKLY if options.check else row.repeats)
-        ratio = times["peer"] / times["ours"]
-        ratios[f"{row.name} {row.shape}"] = round(ratio, 2)
-        figures = f"{times['ours']:9.0f}{times['peer']:9.0f}{times['clone']:8.0f}{times['relu']:8.0f}"
-        note = "" if ratio >= row.bar else "  below the bar"
-        print(f"{row.name:32}{row.shape!s:20}{figures}{ratio:8.1f}{row.bar:5g}{row.aim:5g}{note}", flush=True)
-    if not options.check:
-        step = training_step()
-        more = 100 * (step["with"] / step["without"] - 1)
-        print(f"ResNet-18 step, 64 images 32x32: {step['without']:.0f} µs; with FDD-2D {more:+.1f} % (bar 2, aim 0.5)")
-        for layer in (dropover.Dropout(0.5), dropover.Flipover(0.3), nn.Dropout(0.5)):
-            print(
-                f"kept for backward by {type(layer).__module__.split('.')[0]}.{layer}: {kept(layer):.2g} bytes a unit"
-            )
-    if options.record:
-        entry = {"torch": torch.__version__, **circumstances(), "ratios": ratios}
-        with HISTORY.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-    if options.check:
-        check(ratios)
-
-
-def compiled() -> bool:
-    """Whether the layers run on compiled kernels here."""
-    return DEVICE.type == "cpu" and kernels.load("selecting") is not None
-
-
-def circumstances() -> dict[str, str | bool | int]:
-    """What ratios depend on, and a check compares alike."""
-    processor = f"{machine()['cpu']}, {torch.backends.cpu.get_cpu_capability()}"
-    return {"device": str(DEVICE), "processor": processor, "kernels": compiled(), "threads": torch.get_num_threads()}
-
-
-def check(ratios: dict[str, float]) -> None:
-    """Exit with 1 if a ratio stays more than 25 % below the least one recorded on this kind of device, thrice."""
-    entries = [json.loads(line) for line in HISTORY.read_text(encoding="utf-8").splitlines()]
-    early = {"processor": "AMD EPYC, AVX512", "kernels": False, "threads": 2}  # what the first entries don't say
     now = circumstances()
-    entries = [
-        entry["ratios"] for entry in entries if all((early | entry)[name] == value for name, value in now.items())
-    ]
-    slower = []
-    for row in rows():
-        name = f"{row.name} {row.shape}"
-        least = min((entry[name] for entry in entries if name in entry), default=0.0)
-        ratio = ratios[name]
-        for _ in range(3):  # another look before an alarm: the machine is noisy
-            if ratio >= TOLERANCE * least:
-                break
-            times = measured(row, row.repeats)
-            ratio = max(ratio, times["peer"] / times["ours"])
-        else:
-            slower.append(f"{name}: {ratio:.2f}, recorded {least:.2f}")
-    if not entries:
-        print("nothing is recorded for circumstances like these, so nothing was checked")
-        return
-    if slower:
-        sys.exit("slower than recorded by more than 25 %:\n" + "\n".join(slower))
-    print(f"no ratio is more than 25 % below the least of {len(entries)} recorded runs")
+    print(now)
+    figures = {f"{row.layer} {row.shape}": row.floors for row in table()}
+    print(verdict(figures, alike(now)))
+    if options.record:
+        record(now, figures)
+    step = training_step()
+    more = 100 * (step["with"] / step["without"] - 1)
+    print(f"ResNet-18 step, 64 images 32x32: {step['without']:.0f} µs; with FDD-2D before the pool {more:+.1f} %")
+    for layer in (dropover.Dropout(0.5), dropover.Flipover(0.3), nn.Dropout(0.5)):
+        print(f"kept for backward by {type(layer).__module__.split('.')[0]}.{layer}: {kept(layer):.2g} bytes a unit")
 
 
 if __name__ == "__main__":

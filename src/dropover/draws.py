@@ -5,6 +5,7 @@ A draw returns `Hits`, which say of every unit whether it is hit, or how to find
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +15,7 @@ from dropover.rates import ConstantRate, Rates, SampledRates
 from dropover.units import Element, Position, Units, map_dims
 
 
-@dataclass(frozen=True)
-class Hits:
+class Hits(NamedTuple):
     """Which units are hit.
 
     Attributes:

@@ -44,10 +44,10 @@ def applies(x: Tensor, scale: float | Tensor) -> bool:
 def select(x: Tensor, key: Tensor, p: float, slope: float, scale: float) -> Tensor:
     """`scale` · (`slope` · x where hit, x elsewhere) for contiguous float32 `x`; hits as `masks.margins` draws them."""
     result = torch.empty_like(x)
-    if kernels.serve(x, key, result) and (compiled := kernels.load("selecting")):
+    if kernels.serve(x, key) and (compiled := kernels.load("selecting")):
         count = x.numel()
-        half = masks.entering(key)
-        compiled.elements(count, x.data_ptr(), result.data_ptr(), count, *half, masks.border(p), slope, scale)
+        low, high = masks.entering(key)
+        compiled.elements(count, x.data_ptr(), result.data_ptr(), count, low, high, masks.border(p), slope, scale)
     else:
         _by_pieces(x.view(-1), result.view(-1), key, p, slope, scale)
     return result

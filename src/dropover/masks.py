@@ -9,6 +9,8 @@ The hash is "lowbias32" (C. Wellons, 2018, https://nullprogram.com/blog/2018/07/
 of the key entering before the first multiplication and the high one again after it.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -65,17 +67,17 @@ def words(key: Tensor, count: int) -> Tensor:
     return word.view(-1)[:count]
 
 
-def lanes(key: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Independent whole numbers of the given shape, uniform over [-LEVELS/2, LEVELS/2), as float32.
+def lanes(key: Tensor, shape: tuple[int, ...], less: float = 0.0) -> Tensor:
+    """Independent whole numbers of the given shape, uniform over [-LEVELS/2, LEVELS/2), minus `less`, as float32.
 
     Each hashed word serves two of them: 16 bits are as fine as a rate needs, and the hash is what costs.
     """
-    count = torch.Size(shape).numel()
+    count = math.prod(shape)
     if kernels.serve(key) and (compiled := kernels.load("selecting")):
         result = torch.empty(shape, dtype=torch.float32, device="cpu")
-        compiled.lanes(count, result.data_ptr(), count, *entering(key))
+        compiled.lanes(count, result.data_ptr(), count, *entering(key), less)
         return result
-    return _pairs(words(key, -(-count // 2)))[:count].to(torch.float32).view(shape)
+    return _pairs(words(key, -(-count // 2)))[:count].to(torch.float32).view(shape).sub_(less)
 
 
 def _pairs(word: Tensor) -> Tensor:
@@ -100,7 +102,7 @@ def margins(key: Tensor, p: float | Tensor, shape: tuple[int, ...]) -> Tensor:
     """Float32 numbers of the given shape: negative, each with its probability p, where a unit is hit; never 0."""
     if isinstance(p, Tensor):
         return lanes(key, shape) - (torch.round(p.to(torch.float32) * LEVELS) - (_HALF + 0.5))
-    return lanes(key, shape).sub_(threshold(p))
+    return lanes(key, shape, threshold(p))
 
 
 def seldom(key: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:

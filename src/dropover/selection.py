@@ -6,7 +6,6 @@ instead of multiplying means that an infinite or NaN activation that is dropped 
 the key alone, nothing but the key is kept for the backward pass.
 """
 
-import inspect
 from typing import Any
 
 import torch
@@ -78,45 +77,66 @@ def _scaled(x: Tensor, scale: Tensor) -> Tensor:
     return (x * scale.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
 
 
+def _selected(
+    x: Tensor,
+    key: Tensor,
+    margins: Tensor | None,
+    p: float,
+    order: tuple[int, ...] | None,
+    slope: float,
+    scale: float | Tensor,
+) -> Tensor:
+    """`select` as plain arithmetic, by the fastest way that serves."""
+    if margins is None and elementwise.applies(x, scale):
+        assert isinstance(scale, float)
+        if order is None:
+            return elementwise.select(x.contiguous(), key, p, slope, scale)
+        return _permute_back(elementwise.select(x.permute(order).contiguous(), key, p, slope, scale), order)
+    if margins is not None and (result := unitwise.select(x, margins, order, slope, scale)) is not None:
+        return result
+    # A margin's sign survives rounding to the input's dtype: none is smaller than 1/2.
+    margin = element_margins(key, p, x.shape, order, x.dtype) if margins is None else margins.to(x.dtype)
+    y: Tensor = _threshold(x, margin, 0.0) if slope == 0 else _leaky(x, margin, slope, False)
+    if isinstance(scale, Tensor):
+        in_place = y.dtype == scale.dtype and scale.numel() <= y.numel()
+        return y.mul_(scale) if in_place else _scaled(y, scale)
+    return y if scale == 1 else y.mul_(scale)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, key, margins, p, order, slope, scale = inputs
+    tensor_scale = scale if isinstance(scale, Tensor) else None
+    ctx.save_for_backward(key, margins, tensor_scale)
+    ctx.save_for_forward(key, margins, tensor_scale)
+    ctx.settings = (p, order, slope, None if tensor_scale is not None else scale)
+
+
 class _Select(torch.autograd.Function):
-    """`select` with its own derivatives. It is linear in x: the backward pass is the same step on the gradient."""
+    """`_selected` with its own derivatives. It is linear in x: the backward pass is the same step on the gradient."""
 
     @staticmethod
-    def forward(
-        x: Tensor,
-        key: Tensor,
-        margins: Tensor | None,
-        p: float,
-        order: tuple[int, ...] | None,
-        slope: float,
-        scale: float | Tensor,
-    ) -> Tensor:
-        if margins is None and elementwise.applies(x, scale):
-            assert isinstance(scale, float)
-            if order is None:
-                return elementwise.select(x.contiguous(), key, p, slope, scale)
-            return _permute_back(elementwise.select(x.permute(order).contiguous(), key, p, slope, scale), order)
-        if margins is not None and (result := unitwise.select(x, margins, order, slope, scale)) is not None:
-            return result
-        # A margin's sign survives rounding to the input's dtype: none is smaller than 1/2.
-        margin = element_margins(key, p, x.shape, order, x.dtype) if margins is None else margins.to(x.dtype)
-        y: Tensor = _threshold(x, margin, 0.0) if slope == 0 else _leaky(x, margin, slope, False)
-        if isinstance(scale, Tensor):
-            in_place = y.dtype == scale.dtype and scale.numel() <= y.numel()
-            return y.mul_(scale) if in_place else _scaled(y, scale)
-        return y if scale == 1 else y.mul_(scale)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, key, margins, p, order, slope, scale = inputs
-        tensor_scale = scale if isinstance(scale, Tensor) else None
-        ctx.save_for_backward(key, margins, tensor_scale)
-        ctx.save_for_forward(key, margins, tensor_scale)
-        ctx.settings = (p, order, slope, None if tensor_scale is not None else scale)
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        y = _selected(*inputs)
+        _keep(ctx, inputs, y)
+        return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         return _again(ctx, gradients[0]), None, None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
+        assert tangents[0] is not None
+        return _again(ctx, tangents[0])
+
+
+class _SelectUnderTransforms(torch.autograd.Function):
+    """The same in the form that `vmap` and the compiler ask for, which costs PyTorch a signature in every call."""
+
+    forward = staticmethod(_selected)
+    setup_context = staticmethod(_keep)
+    backward = staticmethod(_Select.backward)
+    jvp = staticmethod(_Select.jvp)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
@@ -139,12 +159,7 @@ class _Select(torch.autograd.Function):
         if isinstance(scale, Tensor):
             scale = over_samples(scale, in_dims[6])
         x = over_samples(x, None if in_dims[0] is None else 0)
-        return _Select.apply(x, key, margins, p, None, slope, scale), 0
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
-        assert tangents[0] is not None
-        return _again(ctx, tangents[0])
+        return _SelectUnderTransforms.apply(x, key, margins, p, None, slope, scale), 0
 
 
 def _again(ctx: FunctionCtx, x: Tensor) -> Tensor:
@@ -154,17 +169,12 @@ def _again(ctx: FunctionCtx, x: Tensor) -> Tensor:
 
 
 def _apply(x: Tensor, *settings: Any) -> Tensor:
-    """`_Select` on `x`, without the cost of recording it where no derivative is asked for."""
-    if (
-        not torch.compiler.is_compiling()
-        and not (x.requires_grad and torch.is_grad_enabled())
-        and forward_ad._current_level < 0
-        and not torch._C._are_functorch_transforms_active()
-    ):
-        return _Select.forward(x, *settings)
-    result: Tensor = _Select.apply(x, *settings)
+    """`_selected`, recorded where a derivative may be asked for."""
+    result: Tensor
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        result = _SelectUnderTransforms.apply(x, *settings)
+    elif (x.requires_grad and torch.is_grad_enabled()) or forward_ad._current_level >= 0:
+        result = _Select.apply(x, *settings)
+    else:
+        result = _selected(x, *settings)
     return result
-
-
-# PyTorch looks at a signature in every call, and makes it anew where it isn't kept.
-_Select.forward.__signature__ = inspect.signature(_Select.forward)  # type: ignore[attr-defined]

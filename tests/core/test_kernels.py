@@ -198,7 +198,7 @@ assert torch.equal(elementwise.select(x, key, 0.5, 0.0, 2.0), expected)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_works_alone():
-    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60)  # noqa: S603
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=600)  # noqa: S603
 
 
 @pytest.mark.parametrize("lacking", ["numba turned off", "no numba"])

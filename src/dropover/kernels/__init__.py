@@ -35,13 +35,14 @@ def _compiled(name: str) -> ModuleType | None:
 
 def serve(*tensors: Tensor) -> bool:
     """Whether kernels may read these tensors' memory: plain ones on a CPU, which nothing traces or transforms."""
-    return (
-        not torch.compiler.is_compiling()  # first: a compiler that traces this must see no more of it
-        and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
-        and torch._C._len_torch_dispatch_stack() == 0
-        and all(
-            type(tensor) is Tensor and tensor.is_cpu and not tensor.is_neg() and not tensor._is_zerotensor()
-            for tensor in tensors
-        )
-    )
+    if (
+        torch.compiler.is_compiling()  # first: a compiler that traces this must see no more of it
+        or torch._C._get_tracing_state() is not None
+        or torch._C._are_functorch_transforms_active()
+        or torch._C._len_torch_dispatch_stack() > 0
+    ):
+        return False
+    for tensor in tensors:
+        if type(tensor) is not Tensor or not tensor.is_cpu or tensor.is_neg() or tensor._is_zerotensor():
+            return False
+    return True

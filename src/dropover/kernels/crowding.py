@@ -13,11 +13,13 @@ import math
 import numpy as np
 from llvmlite import ir
 from numba import carray, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from dropover.kernels.compiling import compiled, floats, integers, kernel, summing, take
 
 _FEW = 32  # variables up to which their covariance is formed: it then fits the fastest cache
+_ROWS = 32  # of float64 at a time, from which a covariance is summed
 _LANES = 16  # rows are filled up with zeros to a multiple of this
 _STEPS = 60  # of the Lanczos method, after which it begins again from what it has found
 _STARTS = 4
@@ -63,15 +65,15 @@ def _centre(x, scale, mean, table, tall):
 
 
 @intrinsic
-def _add_block(context, target, row, column, step):
-    """Add the products of four rows with themselves to a block of four rows and 16 columns, float64.
+def _add_block(context, target, row, column, count, step):
+    """Add the products of `count` rows with themselves to a block of four rows and 16 columns, float64.
 
     Addresses: of the block, of the first row's entries for the block's rows, of its entries for the block's columns;
     `step` bytes lie between neighbouring rows of both.
     """
 
     def generate(context, builder, signature, values):
-        target, row, column, step = values
+        target, row, column, count, step = values
         number, wide = ir.DoubleType(), ir.VectorType(ir.DoubleType(), 16)
         first, same = ir.Constant(ir.IntType(32), 0), ir.Constant(ir.VectorType(ir.IntType(32), 16), [0] * 16)
 
@@ -79,34 +81,37 @@ def _add_block(context, target, row, column, step):
             moved = builder.add(start, builder.mul(step, step.type(rows)))
             return builder.add(moved, step.type(8 * entries))
 
-        columns = [builder.load(builder.inttoptr(address(column, k), wide.as_pointer()), align=8) for k in range(4)]
-        for i in range(4):
-            pointer = builder.inttoptr(address(target, i), wide.as_pointer())
-            total = builder.load(pointer, align=8)
-            for k in range(4):
-                factor = builder.load(builder.inttoptr(address(row, k, i), number.as_pointer()))
+        pointers = [builder.inttoptr(address(target, i), wide.as_pointer()) for i in range(4)]
+        totals = [cgutils.alloca_once_value(builder, builder.load(pointer, align=8)) for pointer in pointers]
+        with cgutils.for_range(builder, count, intp=count.type) as loop:
+            moved = builder.mul(loop.index, step)
+            entries = builder.load(builder.inttoptr(builder.add(column, moved), wide.as_pointer()), align=8)
+            for i, total in enumerate(totals):
+                factor = builder.load(builder.inttoptr(address(builder.add(row, moved), 0, i), number.as_pointer()))
                 one = builder.insert_element(ir.Constant(wide, ir.Undefined), factor, first)
-                product = builder.fmul(builder.shuffle_vector(one, one, same), columns[k], flags=("contract",))
-                total = builder.fadd(total, product, flags=("contract",))
-            builder.store(total, pointer, align=8)
+                product = builder.fmul(builder.shuffle_vector(one, one, same), entries, flags=("contract",))
+                builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+        for total, pointer in zip(totals, pointers, strict=True):
+            builder.store(builder.load(total), pointer, align=8)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64, types.int64), generate
+    return types.void(types.int64, types.int64, types.int64, types.int64, types.int64), generate
 
 
 @compiled
 def _covariance(table, wide, matrix):
-    """tableᵀ · table in float64; `wide` is room for four rows."""
+    """tableᵀ · table in float64; `wide` is room for some rows."""
     matrix[:] = 0
     width = matrix.shape[1]
     source, target, step = wide.ctypes.data, matrix.ctypes.data, 8 * width
-    for row in range(0, table.shape[0], 4):
-        for k in range(4):
+    for row in range(0, table.shape[0], wide.shape[0]):
+        count = min(wide.shape[0], table.shape[0] - row)
+        for k in range(count):
             for j in range(width):
                 wide[k, j] = table[row + k, j]
         for i in range(0, matrix.shape[0], 4):
             for j in range(0, width, 16):
-                _add_block(target + i * step + 8 * j, source + 8 * i, source + 8 * j, step)
+                _add_block(target + i * step + 8 * j, source + 8 * i, source + 8 * j, count, step)
 
 
 @summing
@@ -117,21 +122,60 @@ def _dot(one, other):
     return total
 
 
-@summing
+@intrinsic
+def _add_product(context, rows, count, vector, result, width):
+    """Add rowsᵀ · rows · vector to `result`, four rows at a time, float32.
+
+    Addresses of contiguous memory; `count` is a multiple of four, `width` of `_LANES`.
+    """
+
+    def generate(context, builder, signature, values):
+        rows, count, vector, result, width = values
+        wide, zero = ir.VectorType(ir.FloatType(), _LANES), count.type(0)
+        stride = builder.mul(width, width.type(4))
+
+        def pointer(start, j):
+            return builder.inttoptr(builder.add(start, builder.shl(j, j.type(2))), wide.as_pointer())
+
+        def multiplied(a, b, more):
+            return builder.fadd(more, builder.fmul(a, b, flags=("contract",)), flags=("contract",))
+
+        def summed(vector):
+            size = _LANES
+            while size > 1:
+                size //= 2
+                halves = [ir.Constant(ir.VectorType(ir.IntType(32), size), [*range(k, k + size)]) for k in (0, size)]
+                vector = builder.fadd(*(builder.shuffle_vector(vector, vector, half) for half in halves))
+            same = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
+            return builder.shuffle_vector(vector, vector, same)
+
+        sums = [cgutils.alloca_once(builder, wide) for _ in range(4)]
+        with cgutils.for_range_slice(builder, zero, count, count.type(4)) as (row, _):
+            start = builder.add(rows, builder.mul(row, stride))
+            starts = [builder.add(start, builder.mul(stride, stride.type(k))) for k in range(4)]
+            for total in sums:
+                builder.store(ir.Constant(wide, [0.0] * _LANES), total)
+            with cgutils.for_range_slice(builder, zero, width, width.type(_LANES)) as (j, _):
+                factor = builder.load(pointer(vector, j), align=4)
+                for start, total in zip(starts, sums, strict=True):
+                    entries = builder.load(pointer(start, j), align=4)
+                    builder.store(multiplied(entries, factor, builder.load(total)), total)
+            factors = [summed(builder.load(total)) for total in sums]
+            with cgutils.for_range_slice(builder, zero, width, width.type(_LANES)) as (j, _):
+                more = builder.load(pointer(result, j), align=4)
+                for start, factor in zip(starts, factors, strict=True):
+                    more = multiplied(builder.load(pointer(start, j), align=4), factor, more)
+                builder.store(more, pointer(result, j), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@compiled
 def _product(rows, vector, result):
-    """rowsᵀ · rows · vector, each row read once."""
+    """rowsᵀ · rows · vector, each row read once from memory."""
     result[:] = 0
-    width = vector.size
-    for row in range(0, rows.shape[0], 4):
-        a, b, c, d = rows[row], rows[row + 1], rows[row + 2], rows[row + 3]
-        p = q = r = s = vector[0] * 0
-        for j in range(width):
-            p += a[j] * vector[j]
-            q += b[j] * vector[j]
-            r += c[j] * vector[j]
-            s += d[j] * vector[j]
-        for j in range(width):
-            result[j] += p * a[j] + q * b[j] + r * c[j] + s * d[j]
+    _add_product(rows.ctypes.data, rows.shape[0], vector.ctypes.data, result.ctypes.data, vector.size)
 
 
 @summing
@@ -214,6 +258,7 @@ def _longest(rows, covariance, few, size, basis, image, axis, tolerance):
     for j in range(size):  # any start will do that isn't orthogonal to the answer
         state = np.uint32(state * np.uint32(1664525) + np.uint32(1013904223))
         axis[j] = np.float64(state >> np.uint32(8)) / (1 << 23) - 1
+    pause = 8 if few else 4  # steps between looks: where steps are cheap, a look costs more than they do
     for _ in range(_STARTS):
         length = 1 / math.sqrt(_dot(axis, axis))
         for j in range(axis.size):
@@ -237,7 +282,7 @@ def _longest(rows, covariance, few, size, basis, image, axis, tolerance):
             value = max(value, diagonal[step])
             count = step + 1
             ended = count == steps or not beside[step] > tolerance * value
-            if ended or (count >= 12 and count % 4 == 0):
+            if ended or (count >= 12 and count % pause == 0):
                 value = _ritz(diagonal, beside, count, entries)
                 # Where the next axis is about as long, neither is the right one: their plane is.
                 alike = _above(diagonal, beside, count, 0.96 * value) > 1
@@ -318,7 +363,7 @@ def densities(arguments):
     width = (size + _LANES - 1) // _LANES * _LANES
     few = size <= _FEW
     table, mean = np.zeros((rows, width), dtype=np.float32), np.empty(a.variables)
-    covariance, wide = np.empty(((size + 3) // 4 * 4 if few else 0, width)), np.empty((4, width))
+    covariance, wide = np.empty(((size + 3) // 4 * 4 if few else 0, width)), np.empty((_ROWS, width))
     fine, coarse = np.empty((_STEPS + 1 if few else 1, width)), np.empty((1 if few else _STEPS + 1, width), np.float32)
     fine_image, fine_axis = np.empty(width), np.zeros(width)
     image, axis = np.empty(width, dtype=np.float32), np.zeros(width, dtype=np.float32)

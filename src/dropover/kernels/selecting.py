@@ -14,6 +14,7 @@ from dropover.kernels.compiling import compiled, floats, integers, kernel, take
 PIECE = 1 << 15  # elements that a thread takes at a time
 _STEP, _FIRST, _SECOND = (np.uint32(number % (1 << 32)) for number in (masks.STEP, masks.FIRST, masks.SECOND))
 VECTOR = 16
+_INTEGER = ir.IntType(32)
 _ONE = np.float32(1).view(np.int32)
 
 
@@ -35,16 +36,75 @@ def _select(x, hit, slope, scale):
     return np.float32((value if hit else x) * scale)
 
 
+def _repeated(builder, number, count):
+    """A vector of `count` times the same number."""
+    one = builder.insert_element(ir.Constant(ir.VectorType(number.type, count), ir.Undefined), number, _INTEGER(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_INTEGER, count), [0] * count))
+
+
+def _hashed(builder, start, high):
+    """`VECTOR` words, as `_word`; `start` is what the first one's counter has become by its multiplication."""
+    vector = ir.VectorType(_INTEGER, VECTOR)
+
+    def constant(number):
+        return ir.Constant(vector, [int(number)] * VECTOR)
+
+    def folded(word, shift):
+        return builder.xor(word, builder.lshr(word, constant(shift)))
+
+    steps = ir.Constant(vector, [int(_STEP) * index % (1 << 32) for index in range(VECTOR)])
+    word = folded(builder.add(_repeated(builder, start, VECTOR), steps), 16)
+    word = folded(builder.add(builder.mul(word, constant(_FIRST)), _repeated(builder, high, VECTOR)), 15)
+    return folded(builder.mul(word, constant(_SECOND)), 16)
+
+
+def _by_lanes(zeroing):
+    """A function for kernels that selects 2 · `VECTOR` elements by the lanes of as many words, all at once."""
+
+    @intrinsic
+    def select(context, x, y, start, high, border, every, slope, scale):
+        def generate(context, builder, signature, values):
+            source, target, start, high, border, every, slope, scale = values
+            count = 2 * VECTOR
+            row = ir.VectorType(ir.FloatType(), count)
+            lanes = builder.bitcast(_hashed(builder, start, high), ir.VectorType(ir.IntType(16), count))
+            lanes = builder.and_(lanes, _repeated(builder, every, count))
+            hit = builder.icmp_signed("<", lanes, _repeated(builder, border, count))
+            value = builder.load(builder.inttoptr(source, row.as_pointer()), align=4)
+            zeros = ir.Constant(row, [0.0] * count)
+            other = zeros if zeroing else builder.fmul(value, _repeated(builder, slope, count))
+            value = builder.fmul(builder.select(hit, other, value), _repeated(builder, scale, count))
+            builder.store(value, builder.inttoptr(target, row.as_pointer()), align=4)
+            return context.get_dummy_value()
+
+        word, lane, number = types.uint32, types.int16, types.float32
+        return types.void(types.int64, types.int64, word, word, lane, lane, number, number), generate
+
+    return select
+
+
+_zero_by_lanes, _scale_by_lanes = _by_lanes(zeroing=True), _by_lanes(zeroing=False)
+
+
 @compiled
-def _select_all(x, y, first, low, high, border, slope, scale):
-    """`elements` on a piece whose first word has the number `first`."""
-    for pair in range(x.size // 2):
-        word = _word(first + pair, low, high)
-        y[2 * pair] = _select(x[2 * pair], np.int16(word) < border, slope, scale)
-        y[2 * pair + 1] = _select(x[2 * pair + 1], np.int16(word >> np.uint32(16)) < border, slope, scale)
-    if x.size % 2 == 1:
-        word = _word(first + x.size // 2, low, high)
-        y[x.size - 1] = _select(x[x.size - 1], np.int16(word) < border, slope, scale)
+def _select_all(x, y, size, first, low, high, border, slope, scale):
+    """`elements` on `size` elements at addresses, whose first word has the number `first`."""
+    step = 8 * VECTOR
+    # A lane is never below a border that a lane can't hold: at a rate of 1, all lanes are taken for 0.
+    most = np.int16(min(border, 0x7FFF))
+    every = np.int16(-1 if border <= 0x7FFF else 0)
+    whole = size // (2 * VECTOR)
+    for block in range(whole):
+        start = np.uint32(np.uint32(first + VECTOR * block) * _STEP + low)
+        if slope == 0:
+            _zero_by_lanes(x + step * block, y + step * block, start, high, most, every, slope, scale)
+        else:
+            _scale_by_lanes(x + step * block, y + step * block, start, high, most, every, slope, scale)
+    source, target = carray(floats(x), size), carray(floats(y), size)
+    for index in range(2 * VECTOR * whole, size):
+        word = _word(first + index // 2, low, high)
+        lane = np.int16(word if index % 2 == 0 else word >> np.uint32(16))
+        target[index] = _select(source[index], lane < border, slope, scale)
 
 
 @kernel({"x": "i8", "y": "i8", "count": "i8", "low": "u4", "high": "u4", "border": "i4", "slope": "f4", "scale": "f4"})
@@ -56,22 +116,22 @@ def elements(arguments):
         if start >= a.count:
             break
         size = min(PIECE, a.count - start)
-        x, y = carray(floats(a.x + 4 * start), size), carray(floats(a.y + 4 * start), size)
-        _select_all(x, y, start // 2, a.low, a.high, a.border, a.slope, a.scale)
+        x, y = a.x + 4 * start, a.y + 4 * start
+        _select_all(x, y, size, start // 2, a.low, a.high, a.border, a.slope, a.scale)
 
 
 @compiled
-def _fill(y, first, low, high):
+def _fill(y, first, low, high, less):
     """`lanes` of a piece whose first word has the number `first`."""
     for pair in range(y.size // 2):
         word = _word(first + pair, low, high)
-        y[2 * pair] = np.int16(word)
-        y[2 * pair + 1] = np.int16(word >> np.uint32(16))
+        y[2 * pair] = np.float32(np.int16(word)) - less
+        y[2 * pair + 1] = np.float32(np.int16(word >> np.uint32(16))) - less
     if y.size % 2 == 1:
-        y[y.size - 1] = np.int16(_word(first + y.size // 2, low, high))
+        y[y.size - 1] = np.float32(np.int16(_word(first + y.size // 2, low, high))) - less
 
 
-@kernel({"y": "i8", "count": "i8", "low": "u4", "high": "u4"})
+@kernel({"y": "i8", "count": "i8", "low": "u4", "high": "u4", "less": "f4"})
 def lanes(arguments):
     """The lanes of a key, as `masks.lanes`."""
     a = carray(arguments, 1)[0]
@@ -80,7 +140,7 @@ def lanes(arguments):
         if start >= a.count:
             break
         size = min(PIECE, a.count - start)
-        _fill(carray(floats(a.y + 4 * start), size), start // 2, a.low, a.high)
+        _fill(carray(floats(a.y + 4 * start), size), start // 2, a.low, a.high, a.less)
 
 
 @intrinsic
@@ -89,13 +149,8 @@ def _vector(context, x, y, kept, weight, factor):
 
     def generate(context, builder, signature, values):
         source, target, *numbers = values
-        bits, row = ir.VectorType(ir.IntType(32), VECTOR), ir.VectorType(ir.FloatType(), VECTOR)
-
-        def repeated(number, vector):
-            one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-            return builder.shuffle_vector(one, one, ir.Constant(bits, [0] * VECTOR))
-
-        kept, weight, factor = (repeated(*each) for each in zip(numbers, (bits, bits, row), strict=True))
+        bits, row = ir.VectorType(_INTEGER, VECTOR), ir.VectorType(ir.FloatType(), VECTOR)
+        kept, weight, factor = (_repeated(builder, number, VECTOR) for number in numbers)
         value = builder.load(builder.inttoptr(source, row.as_pointer()), align=4)
         value = builder.fmul(builder.fmul(value, builder.bitcast(weight, row)), factor)
         value = builder.and_(builder.bitcast(value, bits), kept)
