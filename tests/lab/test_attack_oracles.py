@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.data.loading import load_data
-from dropover.lab.evaluation import pixels
+from dropover.lab.examples import pixels
 from dropover.lab.models.building import build_model
 from dropover.lab.streams import generator
 from dropover.lab.study import Study

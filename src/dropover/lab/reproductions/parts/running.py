@@ -10,11 +10,12 @@ from pathlib import Path
 
 from dropover.lab.data import DataError
 from dropover.lab.data.loading import load_data
+from dropover.lab.keeping import write_text
 from dropover.lab.report.files import study_text
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.outcome import Outcome, Ran
 from dropover.lab.reproductions.parts.request import Request
-from dropover.lab.results import table_of, write_text
+from dropover.lab.results import table_of
 from dropover.lab.runner import Listener, run_study
 from dropover.lab.study import DataSettings, Scale, Study
 from dropover.lab.trial import run_trial
