@@ -61,7 +61,7 @@ def why_again(study: Study, missing: Sequence[Trial], known: Sequence[Known]) ->
         ]
         if earlier:
             closest = min(earlier, key=lambda each: (len(_changes(study, trial, each)), -each.written))
-            reasons.setdefault(_listed(_changes(study, trial, closest)), []).append(trial.arm.label)
+            reasons.setdefault(listed(_changes(study, trial, closest)), []).append(trial.arm.label)
     return [_line(study, reason, labels) for reason, labels in reasons.items()]
 
 
@@ -131,11 +131,12 @@ def _shown(value: Any) -> str:
 
 def _line(study: Study, reason: str, labels: Sequence[str]) -> str:
     arms = list(dict.fromkeys(labels))
-    whose = "" if len(arms) == len(study.arms) else f"{_listed(arms)}: "
+    whose = "" if len(arms) == len(study.arms) else f"{listed(arms)}: "
     count = f"{len(labels)} trial{'s run' if len(labels) > 1 else ' runs'} again"
     return f"{whose}{reason}; {count}"
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """The first few in a row, and how many more there are."""
     more = len(parts) - _SHOWN
     return ", ".join(parts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

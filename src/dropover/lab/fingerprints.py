@@ -37,6 +37,7 @@ BESIDE_TRIALS = (
     "lab/results.py",
     "lab/runner.py",
     "lab/statistics.py",
+    "lab/stock.py",
     "lab/study_file.py",
     "lab/verdicts.py",
 )

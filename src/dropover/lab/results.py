@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from dropover.lab.again import Known, why_again
+from dropover.lab.again import Known
 from dropover.lab.digests import of_plain
 from dropover.lab.fingerprints import Ingredients, fingerprint, trial_ingredients
-from dropover.lab.keeping import DamagedError, set_aside, write_text
+from dropover.lab.keeping import DamagedError, write_text
 from dropover.lab.machine import machine, versions
 from dropover.lab.rows import Row
 from dropover.lab.study import Arm, Study
@@ -63,23 +63,6 @@ class Finished:
     circumstances: Mapping[str, Any]
 
 
-@dataclass
-class Stock:
-    """What a results' folder has for a study.
-
-    Attributes:
-        finished: The trials that it has results of.
-        missing: Those that are to be run. Of trials with the same settings under several names only the first is here.
-        twins: From the fingerprint of each of these trials, and of those finished, to the others that it counts for.
-        notes: What is to be said about it, a line each: files set aside, why trials run again, arms that are the same.
-    """
-
-    finished: list[Finished] = field(default_factory=list)
-    missing: list[Trial] = field(default_factory=list)
-    twins: dict[str, list[Trial]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
 def trials_of(study: Study) -> list[Trial]:
     """Every arm × seed, seed by seed, so that a run that stops early has whole pairs.
 
@@ -87,41 +70,6 @@ def trials_of(study: Study) -> list[Trial]:
         ValueError: the images or the user's code can't be had.
     """
     return [Trial(arm, seed, trial_ingredients(study, arm, seed)) for seed in study.seeds for arm in study.arms]
-
-
-def take_stock(folder: Path, study: Study) -> Stock:
-    """Which of a study's trials have results in a folder, and why others that once had some have none.
-
-    A file that is not what was written is set aside under another name.
-
-    Raises:
-        OSError: such a file can't be renamed.
-        ValueError: the images or the user's code can't be had.
-    """
-    stock = Stock()
-    same: dict[str, list[Trial]] = {}
-    for trial in trials_of(study):
-        same.setdefault(trial.fingerprint, []).append(trial)
-    for first, *others in same.values():
-        stock.twins[first.fingerprint] = others
-        try:
-            known = read_trial(folder, first)
-        except DamagedError as reason:
-            stock.notes.append(f"{set_aside(first.path(folder), reason)}; {first.label} runs again")
-            known = None
-        if known is None:
-            stock.missing.append(first)
-        else:
-            stock.finished += [known, *(as_twin(known, other) for other in others)]
-    pairs = {other.arm.label: first.arm.label for first, *others in same.values() for other in others}
-    stock.notes += [f"{arm} has the settings of {other}: run once, counted for both" for arm, other in pairs.items()]
-    if stock.missing:
-        known_ones, strange = _known(folder)
-        stock.notes += why_again(study, stock.missing, known_ones)
-        if strange:
-            count = f"{strange} file{'s' if strange > 1 else ''}"
-            stock.notes.append(f"{count} in {folder / 'trials'} of an older format, or damaged: not taken over")
-    return stock
 
 
 def write_trial(folder: Path, study: Study, trial: Trial, rows: Sequence[Row], seconds: float) -> Finished:
@@ -161,9 +109,9 @@ def as_twin(finished: Finished, twin: Trial) -> Finished:
     return replace(finished, trial=twin, seconds=0.0)
 
 
-def _known(folder: Path) -> tuple[list[Known], int]:
-    """The trials of a folder, of whatever study and ingredients, and how many files can't be told."""
-    known, strange = [], 0
+def known_trials(folder: Path) -> tuple[list[Known], list[str]]:
+    """The trials of a folder, of whatever study and ingredients, and the files that can't be told."""
+    known, strange = [], []
     for path in sorted((folder / "trials").glob("*.json")):
         try:
             content = _content(path)
@@ -171,7 +119,7 @@ def _known(folder: Path) -> tuple[list[Known], int]:
                 study, arm, seed, data, ingredients = (content[key] for key in _KNOWN)
                 known.append(Known(study, arm, seed, data, ingredients, path.stat().st_mtime))
         except (DamagedError, OSError, KeyError):
-            strange += 1
+            strange.append(path.name)
     return known, strange
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from dropover.lab.fingerprints import surroundings
 from dropover.lab.guard import Guarded
-from dropover.lab.results import Finished, Trial, as_twin, table_of, take_stock, write_table, write_trial
+from dropover.lab.results import Finished, Trial, table_of, write_table, write_trial
 from dropover.lab.rows import Row
+from dropover.lab.stock import take_stock
 from dropover.lab.study import Study
 from dropover.lab.trial import Progress, run_trial
 from dropover.lab.worker import Died, TrialFunction, serve
@@ -111,7 +112,7 @@ def run_study(
         for event in _work_off(study, waiting, jobs, workers, guarded):
             if isinstance(event, _Returned):
                 done = write_trial(store, study, event.trial, event.rows, event.seconds)
-                ended = [done, *(as_twin(done, twin) for twin in stock.twins[event.trial.fingerprint])]
+                ended = stock.with_twins(done)
                 outcome.finished += ended
                 write_table(table_of(outcome.finished, study), folder / "results.csv")
                 for each in ended:

@@ -178,7 +178,7 @@ def _is_own(spec: ModuleSpec) -> bool:
 
 
 def _beside(package: ModuleSpec) -> Iterator[tuple[Path, Path]]:
-    """Every Python file of a package, or of a module's folder and the packages in it; each after the root it is below."""
+    """Every Python file of a package, or of a module's folder and the packages in it; each after its root."""
     place = _place(package)
     if place is None:
         return
