@@ -42,7 +42,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialFunction:
 
 
 def study(*labels: str, seeds: int = 2) -> Study:
-    return Study(reference=labels[0], seeds=list(range(seeds)), arms=[Arm(method="none", name=name) for name in labels])
+    """Each arm has a setting of its own: arms that differ in name alone are run once."""
+    arms = [Arm.model_validate({"method": "none", "name": name, "number": index}) for index, name in enumerate(labels)]
+    return Study(reference=labels[0], seeds=list(range(seeds)), arms=arms)
 
 
 def calls(folder: Path) -> list[str]:

@@ -95,10 +95,10 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
         study: A study that has been checked.
         left_out: Files and folders of this package that do not count.
     """
-    sources = [user_sources(name) for name in (study.model.name, study.data.name) if is_user_code(name)]
-    packages = [package for each in sources for package in each.packages]
-    if study.model.name.startswith(TIMM):
-        packages.append("timm")
+    of_timm = study.model.name.startswith(TIMM)
+    names = [study.data.name] if of_timm else [study.model.name, study.data.name]
+    sources = [user_sources(name) for name in names if is_user_code(name)]
+    packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
     return {
         "data": content_of(study.data),
         "user code": {file: digest for each in sources for file, digest in each.files.items()},

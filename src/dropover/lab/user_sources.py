@@ -150,10 +150,11 @@ def _spec(name: str) -> ModuleSpec | None:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    for depth, _ in enumerate(rest, start=2):
+    for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             return None
-        spec = PathFinder.find_spec(".".join(name.split(".")[:depth]), list(spec.submodule_search_locations))
+        # By its last name alone: by the full one Python looks for the package among what is imported.
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
     return spec
 
 
