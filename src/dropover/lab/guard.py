@@ -40,8 +40,9 @@ class Guarded:
             ChangedError: this process has other code or other images.
         """
         found = changes(self.begun_with, surroundings(study))
-        if IMAGES_CHANGED in found and is_user_code(study.data.name):
-            found.append(f"or {study.data.name} makes others each time it is called")
         if found:
-            raise ChangedError(f"{', '.join(found)}, after the study had begun: the same command runs it anew")
+            what = f"{', '.join(found)} after the study had begun"
+            if IMAGES_CHANGED in found and is_user_code(study.data.name):
+                what += f", or {study.data.name} makes others each time it is called: seed what it draws"
+            raise ChangedError(f"{what}; the same command runs it anew")
         return self.trial(study, arm, seed, report)
