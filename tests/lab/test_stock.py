@@ -186,7 +186,7 @@ def test_a_process_with_other_code_or_images_gives_no_results(tmp_path: Path):
         return Guarded(lambda *_: ROWS, begun)(chosen, chosen.arms[0], 0, lambda _progress: None)
 
     assert run(begun_with) == ROWS
-    with pytest.raises(ChangedError, match=r"^dropover's own code changed after the study had begun: the same command"):
+    with pytest.raises(ChangedError, match=r"^dropover's own code changed after the study had begun; the same command"):
         run({**begun_with, "code": "other"})
     with pytest.raises(ChangedError, match=r"^the images changed after the study had begun"):
         run({**begun_with, "data": "other"})
