@@ -74,7 +74,8 @@ class Lab:
     out: str = "results"
     shown: str = ""
 
-    def __post_init__(self) -> None:
+    def write(self) -> None:
+        """Write all of it."""
         shutil.copytree(Path(str(dropover.__file__)).parent, self.folder / "package" / "dropover")
         for file, content in CODE.items():
             (self.folder / file).parent.mkdir(exist_ok=True)
@@ -147,13 +148,21 @@ def server() -> Iterator["subprocess.Popen[str]"]:
         process.stdin.close()
 
 
-@pytest.fixture
-def lab(tmp_path: Path, server: "subprocess.Popen[str]") -> Lab:
-    made = Lab(tmp_path, server)
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, server: "subprocess.Popen[str]") -> Lab:
+    made = Lab(tmp_path_factory.mktemp("lab") / "folder", server)
+    made.write()
     made.run()
     assert f"[{TRIALS}/{TRIALS}]" in made.shown
     assert "again" not in made.shown
     return made
+
+
+@pytest.fixture
+def lab(tmp_path: Path, ran: Lab) -> Lab:
+    """A copy of one in which the study has run."""
+    shutil.copytree(ran.folder, tmp_path / "folder")
+    return Lab(tmp_path / "folder", ran.server)
 
 
 def test_what_decides_results_runs_them_again_and_says_why(lab: Lab):

@@ -37,7 +37,7 @@ def of_tensors(tensors: Mapping[str, Tensor]) -> str:
 def _pieces(tensor: Tensor) -> Iterator[Tensor]:
     # Seen as bytes, since NumPy does not know every type that torch has.
     seen = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-    return iter(seen.split(_PIECE))
+    return (seen[start : start + _PIECE] for start in range(0, len(seen), _PIECE))
 
 
 def _of_bytes(piece: Tensor) -> str:

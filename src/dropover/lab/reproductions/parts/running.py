@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from dropover.lab.data import DataError
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.loading import content_of
 from dropover.lab.keeping import write_text
 from dropover.lab.report.files import study_text
 from dropover.lab.reproductions import Reproduction
@@ -52,7 +52,8 @@ def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> 
     for request in reproduction.requests(scale):
         raw = request.raw(scale, seeds)
         try:
-            load_data(DataSettings.model_validate(raw.get("data", {})))
+            # Their digest is remembered: a later study's trials are known without reading its images again.
+            content_of(DataSettings.model_validate(raw.get("data", {})))
         except DataError as error:
             line = f"{raw['data']['name']}: {error}"
             if line not in planned.missing:
