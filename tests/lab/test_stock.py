@@ -158,6 +158,7 @@ def _value(path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_named_set_aside_and_run_again(tmp_path: Path, damage: Damage, says: str):
+    filled(tmp_path, study(training={"lr": 0.02}))  # which is not why it runs again
     path = filled(tmp_path, study())[3].path(tmp_path)
     damage(path)
     content = path.read_bytes()
@@ -165,7 +166,6 @@ def test_a_damaged_file_is_named_set_aside_and_run_again(tmp_path: Path, damage:
     assert stock.notes == [f"{path} {says}: set aside as {path.name}.damaged; drop, seed 1 runs again"]
     assert labels(stock.missing) == ["drop, seed 1"]
     assert path.with_name(f"{path.name}.damaged").read_bytes() == content
-    assert take_stock(tmp_path, study()).notes == []
 
 
 def test_files_of_an_older_format_are_named_and_left_alone(tmp_path: Path):

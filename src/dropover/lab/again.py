@@ -119,7 +119,7 @@ def _tables(before: Sequence[Any], now: Sequence[Any]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value in a few words; of tables the names, or their number."""
+    """A value in a few words; a table by its name."""
     if value is _UNSET or value is None:
         return "unset"
     if isinstance(value, Mapping):

@@ -50,19 +50,22 @@ def take_stock(folder: Path, study: Study) -> Stock:
         twins = stock.twins.setdefault(trial.fingerprint, [])
         if first is not trial:
             twins.append(trial)
+    absent: list[Trial] = []
     for first in firsts.values():
         try:
             known = read_trial(folder, first)
         except DamagedError as reason:
             stock.notes.append(f"{set_aside(first.path(folder), reason)}; {first.label} runs again")
-            known = None
+            stock.missing.append(first)
+            continue
         if known is None:
             stock.missing.append(first)
+            absent += [first, *stock.twins[first.fingerprint]]
         else:
             stock.finished += stock.with_twins(known)
     stock.notes += _about_twins(firsts, stock)
-    if stock.missing:
-        stock.notes += _about_missing(folder, study, stock)
+    if absent:
+        stock.notes += _about_absent(folder, study, absent)
     return stock
 
 
@@ -71,10 +74,9 @@ def _about_twins(firsts: dict[str, Trial], stock: Stock) -> list[str]:
     return [f"{arm} has the settings of {first}: run once, counted for both" for arm, first in pairs.items()]
 
 
-def _about_missing(folder: Path, study: Study, stock: Stock) -> list[str]:
+def _about_absent(folder: Path, study: Study, absent: list[Trial]) -> list[str]:
     known, strange = known_trials(folder)
-    missing = [each for first in stock.missing for each in (first, *stock.twins[first.fingerprint])]
-    notes = why_again(study, missing, known)
+    notes = why_again(study, absent, known)
     if strange:
         notes.append(f"not taken over from {folder / 'trials'}, damaged or of an older format: {listed(strange)}")
     return notes
