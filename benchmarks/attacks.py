@@ -23,7 +23,7 @@ from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.task import Known, look_at
 from dropover.lab.data import Data
 from dropover.lab.data.loading import load_data
-from dropover.lab.evaluation import pixels
+from dropover.lab.examples import pixels
 from dropover.lab.models.building import build_model
 from dropover.lab.streams import BATCHES, generator
 from dropover.lab.study import Study

@@ -21,7 +21,7 @@ from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.norms import NORMS, Norm
 from dropover.lab.data import Data
 from dropover.lab.data.loading import load_data
-from dropover.lab.evaluation import pixels
+from dropover.lab.examples import pixels
 from dropover.lab.models.normalize import Normalize
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Study

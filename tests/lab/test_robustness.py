@@ -7,7 +7,7 @@ import torch
 
 from dropover.insertion import regularizers
 from dropover.lab.data.loading import load_data
-from dropover.lab.evaluation import Examples, logits_on
+from dropover.lab.examples import Examples, logits_on
 from dropover.lab.models.building import build_model
 from dropover.lab.robustness import attack_rows, noise_rows
 from dropover.lab.rows import Row

@@ -55,7 +55,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialFunction:
 
 
 def study(*labels: str, seeds: int = 2) -> Study:
-    return Study(reference=labels[0], seeds=list(range(seeds)), arms=[Arm(method="none", name=name) for name in labels])
+    """Each arm has a setting of its own: arms that differ in name alone are run once."""
+    arms = [Arm.model_validate({"method": "none", "name": name, "number": index}) for index, name in enumerate(labels)]
+    return Study(reference=labels[0], seeds=list(range(seeds)), arms=arms)
 
 
 def calls(folder: Path) -> list[str]:
@@ -118,8 +120,8 @@ def test_what_trials_print_is_kept_and_stays_off_the_screen(
     out = tmp_path / "out"
     assert run_study(study("quiet", seeds=1), out, 1, trial=fake).printed is None
     assert not (out / "output.txt").exists()
-    assert run_study(study("prints", seeds=1), out, 1, trial=fake).printed == out / "output.txt"
-    assert run_study(study("other", seeds=1), out, 1, trial=fake).printed is None  # that was before
+    assert run_study(study("quiet", "prints", seeds=1), out, 1, trial=fake).printed == out / "output.txt"
+    assert run_study(study("quiet", "prints", "other", seeds=1), out, 1, trial=fake).printed is None  # that was before
     printed = (out / "output.txt").read_text(encoding="utf-8").splitlines()
     assert printed == ["from Python", "and its errors", "from a program"]
     assert capfd.readouterr() == ("", "")

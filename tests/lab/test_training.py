@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dropover.lab.data import Data
-from dropover.lab.evaluation import pixels
+from dropover.lab.examples import pixels
 from dropover.lab.models import NETWORKS
 from dropover.lab.streams import BATCHES, generator, seeded
 from dropover.lab.study import TrainingSettings

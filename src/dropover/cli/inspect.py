@@ -75,7 +75,7 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     import torch
 
     from dropover.lab.data.loading import load_data
-    from dropover.lab.evaluation import pixels
+    from dropover.lab.examples import pixels
     from dropover.lab.models.foreign import network_named
     from dropover.lab.models.positions import look, places
     from dropover.lab.probing.finding import default_places

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from dropover.lab.runner import Ended, Event, Failed, Moved, Started
+from dropover.lab.runner import Ended, Event, Failed, Moved, Noted, Started
 from dropover.lab.study import Study
 
 
@@ -56,6 +56,8 @@ class Live:
                 self._moving[trial.label] = 0.0
                 self._tasks[trial.label] = self._bars.add_task(trial.label, total=1.0, detail="starting")
             case Moved(trial, progress):
+                if progress.notice:
+                    self._say(progress.notice)
                 self._moving[trial.label] = progress.done
                 accuracy = "" if progress.accuracy is None else f", {100 * progress.accuracy:.1f} %"
                 self._bars.update(
@@ -70,6 +72,8 @@ class Live:
                     self._end(finished.trial.label, f"{shown}, {finished.seconds:.0f} s")
             case Failed(trial, reason):
                 self._end(trial.label, f": failed: {reason}")
+            case Noted(line):
+                self._say(line)
         left = self._time_left()
         self._bars.update(
             self._overall,

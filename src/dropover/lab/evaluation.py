@@ -1,41 +1,16 @@
-"""What a trained model is worth: clean accuracy, accuracy under noise, accuracy under attack."""
+"""What a trained model is worth under noise and under attack, image by image."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.task import Known
+from dropover.lab.examples import Examples, scored
 from dropover.lab.noise import NOISES
 from dropover.lab.streams import INFERENCE, attack_stream, generator, inference_stream, noise_stream, seeded
 from dropover.lab.study import AttackSettings
-
-
-def pixels(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1], laid out channels-last, which the convolutions want."""
-    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Test images to score a model on: uint8 (N, C, H, W), their classes, and how many are scored at once."""
-
-    images: Tensor
-    labels: Tensor
-    batch_size: int
-
-    def batches(self) -> list[tuple[Tensor, Tensor]]:
-        """Pixels in [0, 1] and classes, batch by batch."""
-        starts = range(0, len(self.labels), self.batch_size)
-        parts = [slice(start, start + self.batch_size) for start in starts]
-        return [(pixels(self.images[part]), self.labels[part]) for part in parts]
-
-
-def logits_on(model: nn.Module, examples: Examples, seed: int) -> Tensor:
-    """The logits on clean images, of shape (N, classes). The model must be in evaluation mode."""
-    return _score(model, examples, seed, lambda images: images)
 
 
 def right_under_noise(
@@ -43,7 +18,7 @@ def right_under_noise(
 ) -> Tensor:
     """Which images the model still gets right (bool, N) when the noise `name` of that level is on them."""
     noise, draws = NOISES.get(name), generator(seed, noise_stream(name, level))
-    logits = _score(model, examples, seed, lambda images: noise.apply(images, level, draws, clip=clip))
+    logits = scored(model, examples, seed, lambda images: noise.apply(images, level, draws, clip=clip))
     return logits.argmax(1) == examples.labels
 
 
@@ -84,12 +59,3 @@ def right_under_attack(
                 scores = [model(adversarial).argmax(1) == labels for _ in range(times)]
             shares[radius].append(torch.stack(scores).double().mean(0))
     return {radius: torch.cat(parts) for radius, parts in shares.items()}
-
-
-def _score(model: nn.Module, examples: Examples, seed: int, change: Callable[[Tensor], Tensor]) -> Tensor:
-    parts = []
-    for number, (images, _) in enumerate(examples.batches()):
-        changed = change(images)
-        with seeded(seed, inference_stream(number)), torch.inference_mode():
-            parts.append(model(changed))
-    return torch.cat(parts)

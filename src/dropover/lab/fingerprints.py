@@ -1,25 +1,35 @@
-"""Digests that tell whether results, or a trained net, still are what the settings and the code would give."""
+"""What a trial's results, and a trained net, are determined by: named ingredients, and one digest of them all.
+
+The ingredients are "settings" (of model, training, evaluation and arm, less the arm's name), "seed", "data" (by
+content), "user code" (file by file), "code" (this package's) and "versions". What things are called, where they lie and
+in which order they come is not among them.
+"""
 
 import functools
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dropover
-from dropover.lab.machine import versions
+from dropover.lab.data.loading import content_of
+from dropover.lab.digests import of_plain
+from dropover.lab.machine import deciding_versions
+from dropover.lab.models.foreign import TIMM
 from dropover.lab.study import Arm, Study
+from dropover.lab.user_code import is_user_code
+from dropover.lab.user_sources import user_sources
 
-# What only plans, shows or judges results: editing it leaves every trial's rows as they are.
-_BESIDE_TRIALS = (
+Ingredients = Mapping[str, Any]
+
+# What only plans, shows or judges results: editing it leaves every trial's rows as they are. All else counts, and
+# nothing that a trial runs may import what is listed here.
+BESIDE_TRIALS = (
     "cli/",
-    "lab/blame.py",
+    "lab/again.py",
     "lab/checks.py",
     "lab/comparison.py",
-    "lab/fingerprints.py",
-    "lab/machine.py",
-    "lab/names.py",
+    "lab/guard.py",
     "lab/pictures/",
     "lab/probing/",
     "lab/report/",
@@ -28,48 +38,75 @@ _BESIDE_TRIALS = (
     "lab/runner.py",
     "lab/starting.py",
     "lab/statistics.py",
+    "lab/stock.py",
     "lab/stopping.py",
     "lab/study_file.py",
     "lab/verdicts.py",
 )
-# What is done to a net only after its training.
-_AFTER_TRAINING = (
-    *_BESIDE_TRIALS,
+# What is done to a net only after its training, which nothing that makes a net may import.
+AFTER_TRAINING = (
+    *BESIDE_TRIALS,
     "lab/attacks/",
+    "lab/evaluation.py",
     "lab/noise/",
     "lab/robustness.py",
-    "lab/rows.py",
     "lab/trial.py",
 )
 
 
-def trial_fingerprint(study: Study, arm: Arm, seed: int) -> str:
-    """Digest of everything that determines a trial's rows: its settings, this package's code, torch's version."""
-    return _digest(
-        {
-            **study.model_dump(mode="json", include={"data", "model", "training", "evaluation"}),
-            "arm": arm.model_dump(mode="json"),
-            "seed": seed,
-            "versions": versions(),
-            "code": code(_BESIDE_TRIALS),
-        }
-    )
+def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
+    """Everything that determines a trial's rows.
+
+    Raises:
+        DataError, UnknownNameError: the images can't be had.
+        ValueError: the user's code can't be had.
+    """
+    settings = study.model_dump(mode="json", include={"model", "training", "evaluation"})
+    return {
+        "settings": {**settings, "arm": _nameless(arm)},
+        "seed": seed,
+        **surroundings(study, BESIDE_TRIALS),
+    }
 
 
 def net_fingerprint(study: Study, arm: Arm, seed: int) -> str:
-    """Digest of everything that determines a trained net: like a trial's, less what happens after training.
+    """Digest of everything that determines a trained net and its record; raises as `trial_ingredients`.
 
-    What an arm is called is left out, so that studies may name it as they like.
+    Of the evaluation only the batches count in which the test images are scored after each epoch: they decide what a
+    layer draws that is random at inference.
     """
-    return _digest(
+    settings = study.model_dump(mode="json", include={"model", "training"})
+    return fingerprint(
         {
-            **study.model_dump(mode="json", include={"data", "model", "training"}),
-            "arm": arm.model_dump(mode="json", exclude={"name"}),
+            "settings": {**settings, "arm": _nameless(arm), "test_batch": study.evaluation.batch_size},
             "seed": seed,
-            "versions": versions(),
-            "code": code(_AFTER_TRAINING),
+            **surroundings(study, AFTER_TRAINING),
         }
     )
+
+
+def fingerprint(ingredients: Ingredients) -> str:
+    """One digest of all ingredients."""
+    return of_plain(ingredients)
+
+
+def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dict[str, Any]:
+    """The ingredients that all trials of a study share, as this process has them; raises as `trial_ingredients`.
+
+    Args:
+        study: A study that has been checked.
+        left_out: Files and folders of this package that do not count.
+    """
+    of_timm = study.model.name.startswith(TIMM)
+    names = [study.data.name] if of_timm else [study.model.name, study.data.name]
+    sources = [user_sources(name) for name in names if is_user_code(name)]
+    packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
+    return {
+        "data": content_of(study.data),
+        "user code": {file: digest for each in sources for file, digest in each.files.items()},
+        "code": code(left_out),
+        "versions": deciding_versions(packages),
+    }
 
 
 @functools.cache
@@ -84,5 +121,5 @@ def code(left_out: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def _digest(determined_by: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(determined_by, sort_keys=True).encode()).hexdigest()
+def _nameless(arm: Arm) -> dict[str, Any]:
+    return arm.model_dump(mode="json", exclude={"name"})

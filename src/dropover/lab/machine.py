@@ -1,11 +1,19 @@
 """The circumstances of a run: versions, platform, processor."""
 
+import functools
 import os
 import platform
+import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("dropover", "torch", "torchvision", "numpy")
+"""Whose versions are stated with results."""
+
+DECIDING = ("torch", "torchvision", "numba")
+"""Whose versions can change a result: what trains and builds networks, and numba, whose kernels may sum in another
+order. Those that only read images are not among them, since images count by content."""
 
 
 def usable_cores() -> int:
@@ -16,19 +24,46 @@ def usable_cores() -> int:
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of every package whose version can change a figure."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
+    """Version of Python and of the main packages, to be stated with results."""
+    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+
+
+def deciding_versions(imported: Iterable[str]) -> dict[str, str]:
+    """The versions that can change a result, of Python (3.11, say), our own packages, and those named.
+
+    Args:
+        imported: Further packages, by the names that they are imported by.
+    """
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    found |= {package: _version(package) for package in DECIDING}
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        found["numba"] = "turned off"
+    for name in imported:
+        found |= {package: _version(package) for package in _distributions(name)}
     return found
 
 
 def machine() -> dict[str, str | int]:
     """Platform, processor and cores."""
     return {"platform": platform.platform(terse=True), "cpu": _processor(), "cores": usable_cores()}
+
+
+@functools.cache
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+@functools.cache
+def _distributions(name: str) -> tuple[str, ...]:
+    """The packages that bring the module `name`, mostly one of the same name."""
+    try:
+        return (metadata.metadata(name)["Name"].lower(),)
+    except metadata.PackageNotFoundError:
+        # Slow, since the files of all packages are gone through.
+        return tuple(sorted({package.lower() for package in metadata.packages_distributions().get(name, [])}))
 
 
 def _processor() -> str:

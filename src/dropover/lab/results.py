@@ -1,42 +1,56 @@
-"""Results on disk: one file a trial, written whole or not at all, and the long table made from them."""
+"""Results on disk: one file a trial, with a checksum, and the long table made from them."""
 
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dropover.lab.fingerprints import trial_fingerprint
+from dropover.lab.again import Known
+from dropover.lab.digests import of_plain
+from dropover.lab.fingerprints import Ingredients, fingerprint, trial_ingredients
+from dropover.lab.keeping import DamagedError, write_text
 from dropover.lab.machine import machine, versions
 from dropover.lab.rows import Row
 from dropover.lab.study import Arm, Study
 
+_KNOWN = ("study", "arm", "seed", "data", "ingredients")
 COLUMNS = ["arm", "seed", "measure", "level", "value"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One arm with one seed: the unit of work, and of what a rerun takes over."""
+    """One arm with one seed: the unit of work, and of what a rerun takes over.
+
+    Attributes:
+        arm: The arm.
+        seed: The seed.
+        ingredients: What its results are determined by.
+    """
 
     arm: Arm
     seed: int
-    fingerprint: str
+    ingredients: Ingredients = field(compare=False, repr=False)
 
     @property
     def label(self) -> str:
         """How the trial is called in messages."""
         return f"{self.arm.label}, seed {self.seed}"
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of its ingredients: trials that have the same have the same results, whatever they are called."""
+        return fingerprint(self.ingredients)
+
     def path(self, folder: Path) -> Path:
-        """Its file below the results' folder. The fingerprint in the name keeps trials of other settings apart."""
-        slug = re.sub(r"[^a-z0-9]+", "-", self.arm.label.lower()).strip("-")[:60] or "arm"
-        return folder / "trials" / f"{slug}-{self.seed}-{self.fingerprint[:8]}.json"
+        """Its file below the results' folder. The name of the arm has no part in it, so that it may be changed."""
+        method = re.sub(r"[^a-z0-9]+", "-", self.arm.method.lower()).strip("-")[:60] or "arm"
+        return folder / "trials" / f"{method}-{self.seed}-{self.fingerprint[:16]}.json"
 
 
 @dataclass(frozen=True)
@@ -50,35 +64,80 @@ class Finished:
 
 
 def trials_of(study: Study) -> list[Trial]:
-    """Every arm × seed, seed by seed, so that a run that stops early has whole pairs."""
-    return [Trial(arm, seed, trial_fingerprint(study, arm, seed)) for seed in study.seeds for arm in study.arms]
+    """Every arm × seed, seed by seed, so that a run that stops early has whole pairs.
+
+    Raises:
+        ValueError: the images or the user's code can't be had.
+    """
+    return [Trial(arm, seed, trial_ingredients(study, arm, seed)) for seed in study.seeds for arm in study.arms]
 
 
-def write_trial(folder: Path, trial: Trial, rows: Sequence[Row], seconds: float) -> Finished:
+def write_trial(folder: Path, study: Study, trial: Trial, rows: Sequence[Row], seconds: float) -> Finished:
     """Write a finished trial to its file and return it."""
     finished = Finished(trial, rows, seconds, {**versions(), **machine()})
     content = {
+        "study": study.name,
         "arm": trial.arm.label,
         "seed": trial.seed,
-        "fingerprint": trial.fingerprint,
+        "data": study.data.model_dump(mode="json"),
+        "ingredients": trial.ingredients,
         "seconds": round(seconds, 3),
         "circumstances": finished.circumstances,
         "rows": [[row.measure, row.level, row.value] for row in rows],
     }
-    write_text(trial.path(folder), json.dumps(content, indent=1))
+    write_text(trial.path(folder), json.dumps({**content, "checksum": of_plain(content)}, indent=1))
     return finished
 
 
 def read_trial(folder: Path, trial: Trial) -> Finished | None:
-    """The finished trial on disk, or None if there is none that fits; a file that can't be read doesn't fit."""
-    try:
-        content = json.loads(trial.path(folder).read_text(encoding="utf-8"))
-        if content["fingerprint"] != trial.fingerprint:
-            return None
-        rows = [Row(measure, level, value) for measure, level, value in content["rows"]]
-        return Finished(trial, rows, content["seconds"], content["circumstances"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """The finished trial on disk, or None if there is none.
+
+    Raises:
+        DamagedError: its file is not what was written.
+    """
+    content = _content(trial.path(folder))
+    if content is None:
         return None
+    if fingerprint(content["ingredients"]) != trial.fingerprint:
+        raise DamagedError("is another trial's")
+    rows = [Row(measure, level, value) for measure, level, value in content["rows"]]
+    return Finished(trial, rows, content["seconds"], content["circumstances"])
+
+
+def as_twin(finished: Finished, twin: Trial) -> Finished:
+    """The same results for a trial of the same settings; it took no time of its own."""
+    return replace(finished, trial=twin, seconds=0.0)
+
+
+def known_trials(folder: Path) -> tuple[list[Known], list[str]]:
+    """The trials of a folder, of whatever study and ingredients, and the files that can't be told."""
+    known, strange = [], []
+    for path in sorted((folder / "trials").glob("*.json")):
+        try:
+            content = _content(path)
+            if content is not None:
+                study, arm, seed, data, ingredients = (content[key] for key in _KNOWN)
+                known.append(Known(study, arm, seed, data, ingredients, path.stat().st_mtime))
+        except (DamagedError, OSError, KeyError):
+            strange.append(path.name)
+    return known, strange
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    """A trial's file; None where there is none.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        raise DamagedError("can't be read") from None
+    if not isinstance(content, dict) or content.pop("checksum", None) != of_plain(content):
+        raise DamagedError("was changed since it was written")
+    return content
 
 
 def table_of(finished: Sequence[Finished], study: Study) -> pd.DataFrame:
@@ -96,18 +155,3 @@ def table_of(finished: Sequence[Finished], study: Study) -> pd.DataFrame:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write the long table as CSV; a measure without level has an empty field."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader (or a rerun) never meets half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes files for the owner's eyes only; results are an ordinary file.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -10,7 +10,8 @@ from dropover.insertion import regularizers
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.task import Known, inference_is_random
 from dropover.lab.data.loading import balanced_prefix
-from dropover.lab.evaluation import Examples, logits_on, pixels, right_under_attack, right_under_noise
+from dropover.lab.evaluation import right_under_attack, right_under_noise
+from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.models.inference import inference_rate
 from dropover.lab.rows import Row, share
 from dropover.lab.streams import INFERENCE, seeded

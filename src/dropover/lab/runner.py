@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from dropover.lab.results import Finished, Trial, read_trial, table_of, trials_of, write_table, write_trial
+from dropover.lab.fingerprints import surroundings
+from dropover.lab.guard import Guarded
+from dropover.lab.results import Finished, Trial, table_of, write_table, write_trial
 from dropover.lab.rows import Row
 from dropover.lab.starting import OUTPUT, begin
+from dropover.lab.stock import take_stock
 from dropover.lab.stopping import stops_held
 from dropover.lab.study import Study
 from dropover.lab.trial import Progress, run_trial
@@ -51,7 +54,14 @@ class Failed:
     reason: str
 
 
-Event = Started | Moved | Ended | Failed
+@dataclass(frozen=True)
+class Noted:
+    """Something about the results that are there already, in one line: why a trial runs again, a file set aside."""
+
+    line: str
+
+
+Event = Started | Moved | Ended | Failed | Noted
 Listener = Callable[[Event], None]
 
 
@@ -94,31 +104,31 @@ def run_study(
     """
     store = folder if store is None else store
     started = time.perf_counter()
-    trials = trials_of(study)
-    outcome = Outcome(total=len(trials))
-    waiting: deque[Trial] = deque()
-    for one in trials:
-        known = read_trial(store, one)
-        if known is None:
-            waiting.append(one)
-        else:
-            outcome.finished.append(known)
-            outcome.reused += 1
-            listener(Ended(known, reused=True))
+    stock = take_stock(store, study)
+    outcome = Outcome(len(study.arms) * len(study.seeds), list(stock.finished), reused=len(stock.finished))
+    for line in stock.notes:
+        listener(Noted(line))
+    for known in stock.finished:
+        listener(Ended(known, reused=True))
+    waiting, guarded = deque(stock.missing), Guarded(trial, surroundings(study))
     write_table(table_of(outcome.finished, study), folder / "results.csv")
     workers: list[_Worker] = []
     before = _size(folder / OUTPUT)
     try:
-        for event in _work_off(waiting, jobs, workers, lambda: _Worker(study, trial, folder)):
+        for event in _work_off(waiting, jobs, workers, lambda: _Worker(study, guarded, folder)):
             if isinstance(event, _Returned):
-                done = write_trial(store, event.trial, event.rows, event.seconds)
-                outcome.finished.append(done)
+                done = write_trial(store, study, event.trial, event.rows, event.seconds)
+                ended = stock.with_twins(done)
+                outcome.finished += ended
                 write_table(table_of(outcome.finished, study), folder / "results.csv")
-                listener(Ended(done, reused=False))
-                continue
-            if isinstance(event, Failed):
-                outcome.failed.append(event)
-            listener(event)
+                for each in ended:
+                    listener(Ended(each, reused=False))
+            elif isinstance(event, Failed):
+                for one in (event.trial, *stock.twins[event.trial.fingerprint]):
+                    outcome.failed.append(Failed(one, event.reason))
+                    listener(outcome.failed[-1])
+            else:
+                listener(event)
     except KeyboardInterrupt as stop:
         outcome.stop = stop
     finally:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropover.lab.data.loading import load_data
-from dropover.lab.evaluation import Examples, logits_on
+from dropover.lab.examples import Examples, logits_on
 from dropover.lab.nets import trained_net
 from dropover.lab.robustness import attack_rows, noise_rows
 from dropover.lab.rows import Row, share
@@ -18,11 +18,12 @@ _TRAINING_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a trial is: share of its work done, last known test accuracy, and what it is doing."""
+    """How far a trial is: share of its work done, last known test accuracy, what it is doing; a line for the user."""
 
     done: float
     accuracy: float | None
     stage: str
+    notice: str = ""
 
 
 def ignore(_progress: Progress) -> None:
@@ -58,6 +59,7 @@ def run_trial(
         data,
         nets,
         lambda done, accuracy: report(Progress(_TRAINING_SHARE * done, accuracy, "training")),
+        lambda line: report(Progress(0.0, None, "training", line)),
     )
     rows = list(_training_rows(trained))
     examples = Examples(data.test_images, data.test_labels, study.evaluation.batch_size)

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from dropover.lab.blame import ForeignError, blaming
 from dropover.lab.data import Data, DataError, DataSource
+from dropover.lab.streams import seeded
 from dropover.lab.user_code import current_directory_importable, factory_named
 from dropover.lab.waiting import shown
 
@@ -26,7 +27,8 @@ def source_from(name: str) -> DataSource:
     def load(folder: Path | None) -> Data:
         if folder is not None:
             raise DataError(f"folder has no effect on {name}, which makes its own images: leave it out, got {folder}")
-        with current_directory_importable():
+        # Every process calls the factory, and all must get the same images where it draws random ones.
+        with current_directory_importable(), seeded(0, "data"):
             return from_factory(name)
 
     return DataSource(name, (), "your own", load, lambda _folder: None)

@@ -1,6 +1,6 @@
 """A study's data settings become images in memory."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dropover.lab.data import DATA, Data, DataError, DataSource
 from dropover.lab.data.factory import source_from
+from dropover.lab.digests import of_plain, of_tensors
 from dropover.lab.streams import generator
 from dropover.lab.study import DataSettings
 from dropover.lab.user_code import is_user_code
@@ -41,6 +42,27 @@ def load_data(settings: DataSettings) -> Data:
         test = _limited("test", settings.test_limit, settings.name, data.test_labels)
         scored = data.test_images[test], data.test_labels[test]
     return Data(train_images, train_labels, *scored, data.classes, settings.score)
+
+
+@cache
+def content_of(settings: DataSettings) -> str:
+    """Digest of the images that a study asks for: pixels, labels, and the classes' names in their order.
+
+    Where they come from has no part in it. It is computed once in a process.
+
+    Raises:
+        As `load_data`.
+    """
+    data = load_data(settings)
+    tensors = of_tensors(
+        {
+            "train images": data.train_images,
+            "train labels": data.train_labels,
+            "test images": data.test_images,
+            "test labels": data.test_labels,
+        }
+    )
+    return of_plain([tensors, data.classes])
 
 
 def source_of(name: str) -> DataSource:

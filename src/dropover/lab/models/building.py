@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import Plan
 from dropover.lab.data import Data
-from dropover.lab.evaluation import pixels
+from dropover.lab.examples import pixels
 from dropover.lab.models.foreign import network_named
 from dropover.lab.models.placing import place
 from dropover.lab.models.positions import DEFAULT_POSITION, PositionError, choices

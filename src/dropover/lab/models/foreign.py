@@ -15,7 +15,7 @@ from dropover.lab.models.normalize import Normalize
 from dropover.lab.user_code import current_directory_importable, factory_named, is_user_code
 from dropover.registry import UnknownNameError
 
-_TIMM = "timm:"
+TIMM = "timm:"
 
 
 def network_named(name: str) -> Network:
@@ -28,7 +28,7 @@ def network_named(name: str) -> Network:
     Raises:
         ValueError: there is no such network.
     """
-    if name.startswith(_TIMM):
+    if name.startswith(TIMM):
         return _of_timm(name)
     if is_user_code(name):
         return _of_user(name)
@@ -61,10 +61,10 @@ def _of_timm(name: str) -> Network:
         import timm
     except ImportError:
         raise ValueError(f"{name} needs timm: pip install timm") from None
-    wanted = name.removeprefix(_TIMM)
+    wanted = name.removeprefix(TIMM)
     if not timm.is_model(wanted):
         close = difflib.get_close_matches(wanted, timm.list_models(), n=3)
-        hint = f"did you mean {' or '.join(repr(_TIMM + each) for each in close)}? " if close else ""
+        hint = f"did you mean {' or '.join(repr(TIMM + each) for each in close)}? " if close else ""
         raise ValueError(f"timm has no model {wanted!r}: {hint}timm.list_models() lists them")
 
     def build(channels: int, size: int, classes: int, **settings: Any) -> nn.Module:

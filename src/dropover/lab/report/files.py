@@ -7,9 +7,10 @@ from typing import Any
 import tomli_w
 
 from dropover.lab.data.loading import load_data
+from dropover.lab.keeping import write_text
 from dropover.lab.machine import machine, versions
 from dropover.lab.report.page import Circumstances, render
-from dropover.lab.results import table_of, write_text
+from dropover.lab.results import table_of
 from dropover.lab.runner import Outcome
 from dropover.lab.study import Study
 

@@ -34,7 +34,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
 
     from dropover.lab import statistics as st
     from dropover.lab.comparison import Figure
-    from dropover.lab.evaluation import pixels
+    from dropover.lab.examples import pixels
     from dropover.lab.pictures.histograms import activation_histograms
     from dropover.lab.probing.capturing import capture
     from dropover.lab.reproductions.parts.cells import NAMES, cells

@@ -31,7 +31,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     import torch
 
     from dropover.insertion.layers import regularizers
-    from dropover.lab.evaluation import pixels
+    from dropover.lab.examples import pixels
     from dropover.lab.pictures.scatter import projection_scatter
     from dropover.lab.probing.capturing import capture
     from dropover.lab.probing.grouping import GROUPS, density_groups

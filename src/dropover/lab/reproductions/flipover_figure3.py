@@ -28,7 +28,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     import pandas as pd
 
     from dropover.lab.data.loading import balanced_prefix
-    from dropover.lab.evaluation import pixels
+    from dropover.lab.examples import pixels
     from dropover.lab.noise import NOISES
     from dropover.lab.pictures.images import noisy_images
     from dropover.lab.reproductions.parts.cells import set_name

@@ -12,7 +12,8 @@ from dropover.insertion.hooks import inserted_at
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.data import Data
 from dropover.lab.data.loading import balanced_prefix
-from dropover.lab.evaluation import Examples, logits_on, pixels, right_under_noise
+from dropover.lab.evaluation import right_under_noise
+from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.models.positions import Place, Position
 from dropover.lab.noise import NOISES
 from dropover.lab.pictures.histograms import activation_histograms

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
+from dropover.lab.keeping import write_text
 from dropover.lab.machine import machine, versions
 from dropover.lab.pictures.style import INK, save, styled
 from dropover.lab.report.paper.drawing import draw_table
@@ -19,7 +20,6 @@ from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
 from dropover.lab.reproductions.parts.items import Claims, Item, Picture, Table
 from dropover.lab.reproductions.parts.outcome import Outcome
-from dropover.lab.results import write_text
 from dropover.lab.verdicts import throughput
 
 PAGE = "page.html"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from dropover.lab.data.loading import balanced_prefix
-from dropover.lab.evaluation import pixels
+from dropover.lab.examples import pixels
 from dropover.lab.models.positions import Place
 from dropover.lab.probing.grouping import GROUPS, Inverted, inverted_groups
 from dropover.lab.probing.inverting import entropy

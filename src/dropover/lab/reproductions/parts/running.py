@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from dropover.lab.data import DataError
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.loading import content_of
+from dropover.lab.keeping import write_text
 from dropover.lab.report.files import study_text
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.outcome import Outcome, Ran
 from dropover.lab.reproductions.parts.request import Request
-from dropover.lab.results import Finished, read_trial, table_of, trials_of, write_table, write_text
+from dropover.lab.results import table_of, write_table
 from dropover.lab.runner import Listener, run_study
+from dropover.lab.stock import take_stock
 from dropover.lab.study import DataSettings, Scale, Study
 from dropover.lab.trial import run_trial
 
@@ -42,7 +44,8 @@ def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> 
     for request in reproduction.requests(scale):
         raw = request.raw(scale, seeds)
         try:
-            load_data(DataSettings.model_validate(raw.get("data", {})))
+            # Their digest is remembered: a later study's trials are known without reading its images again.
+            content_of(DataSettings.model_validate(raw.get("data", {})))
         except DataError as error:
             line = f"{raw['data']['name']}: {error}"
             if line not in planned.missing:
@@ -86,15 +89,10 @@ def run(
             finished, outcome.stop = done.finished, done.stop
             failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
         except KeyboardInterrupt as stop:
-            finished, outcome.stop = _finished(study, store), stop
+            finished, outcome.stop = take_stock(store, study).finished, stop
         table = table_of(finished, study)
         if finished:
             write_table(table, own / "results.csv")
             write_text(own / "study.toml", study_text(study, {}))
         outcome.take(Ran(request, study, table, store / NETS, failures))
     return outcome
-
-
-def _finished(study: Study, store: Path) -> list[Finished]:
-    """Every trial of a study that is there, from this run or another."""
-    return [known for trial in trials_of(study) if (known := read_trial(store, trial)) is not None]

@@ -1,0 +1,44 @@
+"""Images to score a model on, and what it makes of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dropover.lab.streams import inference_stream, seeded
+
+
+def pixels(images: Tensor) -> Tensor:
+    """uint8 images as float32 in [0, 1], laid out channels-last, which the convolutions want."""
+    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Test images to score a model on: uint8 (N, C, H, W), their classes, and how many are scored at once."""
+
+    images: Tensor
+    labels: Tensor
+    batch_size: int
+
+    def batches(self) -> list[tuple[Tensor, Tensor]]:
+        """Pixels in [0, 1] and classes, batch by batch."""
+        starts = range(0, len(self.labels), self.batch_size)
+        parts = [slice(start, start + self.batch_size) for start in starts]
+        return [(pixels(self.images[part]), self.labels[part]) for part in parts]
+
+
+def logits_on(model: nn.Module, examples: Examples, seed: int) -> Tensor:
+    """The logits on clean images, of shape (N, classes). The model must be in evaluation mode."""
+    return scored(model, examples, seed, lambda images: images)
+
+
+def scored(model: nn.Module, examples: Examples, seed: int, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """The logits on images that `change` has changed, batch by batch, of shape (N, classes)."""
+    parts = []
+    for number, (images, _) in enumerate(examples.batches()):
+        changed = change(images)
+        with seeded(seed, inference_stream(number)), torch.inference_mode():
+            parts.append(model(changed))
+    return torch.cat(parts)

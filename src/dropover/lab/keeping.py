@@ -1,0 +1,52 @@
+"""Files that are kept: written whole or not at all, and set aside in sight where they can't be trusted."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+
+class DamagedError(Exception):
+    """A kept file that no longer is what was written. The message says what is wrong with it."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by text in one step; see `write`."""
+    content = text.encode()
+    write(path, lambda file: file.write(content))
+
+
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Replace a file in one step, so that a reader (or a rerun) never meets half of one.
+
+    Args:
+        path: The file; folders that are missing are made.
+        fill: Writes the content to the file that it is given.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            fill(file)
+        # mkstemp makes files for the owner's eyes only; results are an ordinary file.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def set_aside(path: Path, reason: DamagedError) -> str:
+    """Rename a file that can't be trusted to NAME.damaged, and say so in a line; it is never deleted."""
+    number = 1
+    aside = path.with_name(f"{path.name}.damaged")
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        # Another command has met it at the same time.
+        return f"{path} {reason}"
+    return f"{path} {reason}: set aside as {aside.name}"

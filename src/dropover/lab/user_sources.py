@@ -1,0 +1,193 @@
+"""The files that the user's own code consists of: a module, and what it imports that is not installed.
+
+Imports are read from the source, so that those inside functions are found before they are run. Where a module imports
+by a name that it computes, every module beside it counts. What code reads from other files, such as weights or a
+configuration, can't be seen here.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+from dropover.lab.user_code import current_directory_importable, factory_named
+
+_IMPORTERS = ("import_module", "__import__")
+"""Functions that import the module that their first argument names."""
+_SEARCHERS = ("iter_modules", "walk_packages", "spec_from_file_location", "run_path", "run_module", "exec")
+"""Functions that may run any file."""
+
+
+@dataclass(frozen=True)
+class UserSources:
+    """What one factory of the user's rests on.
+
+    Attributes:
+        files: From each file's path, seen from where it is imported, to the SHA-256 of its content.
+        packages: The installed packages that those files import, by the names they are imported by.
+    """
+
+    files: dict[str, str]
+    packages: tuple[str, ...]
+
+
+@functools.cache
+def user_sources(name: str) -> UserSources:
+    """The sources of "module:factory".
+
+    They are read once in a process, right when the module is imported: a process goes on with the code that it has
+    imported, whatever becomes of the files.
+
+    Raises:
+        ValueError: the module can't be imported or has no such factory.
+    """
+    factory_named(name)
+    module = name.partition(":")[0]
+    with current_directory_importable():
+        return _Search(module).run()
+
+
+class _Search:
+    """Follows imports from one module on."""
+
+    def __init__(self, start: str) -> None:
+        self._start = start
+        self._waiting = [start]
+        self._files: dict[str, str] = {}
+        self._packages: set[str] = set()
+
+    def run(self) -> UserSources:
+        seen: set[str] = set()
+        while self._waiting:
+            name = self._waiting.pop()
+            if name in seen or not name:
+                continue
+            seen.add(name)
+            self._waiting.append(name.rpartition(".")[0])  # a package's __init__ runs before its modules
+            self._take(name)
+        return UserSources(dict(sorted(self._files.items())), tuple(sorted(self._packages)))
+
+    def _take(self, name: str) -> None:
+        top = name.partition(".")[0]
+        package = _spec(top)
+        if package is None or top == "dropover":  # ours is told apart from the user's
+            return
+        if not _is_own(package):
+            if _is_installed(package):
+                self._packages.add(top)
+            if name != self._start:
+                return
+        spec = _spec(name)
+        if spec is None or spec.origin is None or not Path(spec.origin).is_file():
+            return  # an attribute, a module that isn't there, or a folder without __init__.py
+        file = Path(spec.origin)
+        parts = name.split(".") if spec.submodule_search_locations else name.split(".")[:-1]
+        content = self._read("/".join([*parts, file.name]), file)
+        if file.suffix == ".py":
+            self._follow(content, name if spec.submodule_search_locations else name.rpartition(".")[0], package)
+
+    def _read(self, key: str, file: Path) -> bytes:
+        content = file.read_bytes()
+        self._files[key] = hashlib.sha256(content).hexdigest()
+        return content
+
+    def _follow(self, content: bytes, inside: str, package: ModuleSpec) -> None:
+        try:
+            tree = ast.parse(content)
+        except (SyntaxError, ValueError, RecursionError):
+            return  # it can't be imported either
+        found = list(_imports(tree, inside))
+        self._waiting += [name for name in found if name is not None]
+        if None in found and _is_own(package):
+            for root, file in _beside(package):
+                relative = file.relative_to(root)
+                self._read(relative.as_posix(), file)
+                self._waiting.append(".".join(relative.with_suffix("").parts).removesuffix(".__init__"))
+
+
+def _imports(tree: ast.AST, inside: str) -> Iterator[str | None]:
+    """The names that may be modules which a module imports, anywhere in it; None for one that can't be told.
+
+    Args:
+        tree: The module's code.
+        inside: The package that it is in, or is; relative imports start there.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute("." * node.level + (node.module or ""), inside)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names if base and alias.name != "*")
+        elif isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            first = node.args[0] if node.args else None
+            if called in _IMPORTERS and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield _absolute(first.value, inside)
+            elif called in (*_IMPORTERS, *_SEARCHERS):
+                yield None
+
+
+def _absolute(name: str, inside: str) -> str:
+    """A module's full name from a relative one such as "..helpers", which is seen from the package `inside`."""
+    rest = name.lstrip(".")
+    level = len(name) - len(rest)
+    if not level:
+        return name
+    parts = inside.split(".") if inside else []
+    return ".".join([*parts[: len(parts) - level + 1], *([rest] if rest else [])])
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module is found, without importing anything; None where it isn't."""
+    top, *rest = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        # By its last name alone: by the full one Python looks for the package among what is imported.
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
+    return spec
+
+
+def _place(spec: ModuleSpec) -> Path | None:
+    """The folder of a package or file of a module; None for what is built into Python."""
+    locations = list(spec.submodule_search_locations or [])
+    if locations:
+        return Path(locations[0])
+    return Path(spec.origin) if spec.has_location and spec.origin is not None else None
+
+
+def _is_installed(spec: ModuleSpec) -> bool:
+    place = _place(spec)
+    return place is not None and bool({"site-packages", "dist-packages"} & set(place.parts))
+
+
+def _is_own(spec: ModuleSpec) -> bool:
+    """Whether it is neither installed nor of the standard library."""
+    place = _place(spec)
+    standard = (Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib"))
+    return place is not None and not _is_installed(spec) and not any(place.is_relative_to(each) for each in standard)
+
+
+def _beside(package: ModuleSpec) -> Iterator[tuple[Path, Path]]:
+    """Every Python file of a package, or of a module's folder and the packages in it; each after its root."""
+    place = _place(package)
+    if place is None:
+        return
+    root = place.parent
+    if package.submodule_search_locations:
+        folders = [place]
+    else:
+        yield from ((root, file) for file in sorted(root.glob("*.py")))
+        folders = sorted(init.parent for init in root.glob("*/__init__.py"))
+    for folder in folders:
+        yield from ((root, file) for file in sorted(folder.rglob("*.py")))
