@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
 
 if TYPE_CHECKING:
-    from dropover.lab.reproductions.parts.items import Item
+    from dropover.lab.reproductions.parts.grid import Grid
+    from dropover.lab.reproductions.parts.items import Claim, Item, Line
     from dropover.lab.reproductions.parts.outcome import Outcome
     from dropover.lab.reproductions.parts.request import Request
     from dropover.lab.study import Scale
@@ -18,6 +19,11 @@ DRAWS = (
     "and an attack that averages over draws (eot) leaves less."
 )
 ATTACK, CHECK, EPS = "fgsm", "apgd-dlr", 0.25
+MEASURES = ("clean", f"{ATTACK} {EPS:g}", f"{CHECK} {EPS:g}")
+Pair = tuple[float, float]
+BEST: tuple[Pair, Pair] = ((0.7, 0.9), (0.3, 0.0))
+"""The article's best pairs of dropout and of flipover."""
+NO_LAYER: Pair = (0.0, 0.0)
 
 
 def requests(scale: Scale) -> Sequence[Request]:
@@ -34,26 +40,20 @@ def requests(scale: Scale) -> Sequence[Request]:
 def draw(outcome: Outcome) -> Sequence[Item]:
     """The article's four heat maps, and the attacked two once more under a margin loss."""
     from dropover.lab.pictures.rates import rate_grid
-    from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.grid import as_frame, best, grid, long, pair_text
-    from dropover.lab.reproductions.parts.items import Claims, Picture
+    from dropover.lab.reproductions.parts.grid import as_frame, grid, long
+    from dropover.lab.reproductions.parts.items import Claims, Picture, Table
 
-    panels, checked, judged = {}, {}, []
-    for ran, claimed in zip(outcome.ran, ((0.7, 0.9), (0.3, 0.0)), strict=True):
+    panels, checked = {}, {}
+    judged: list[Claim] = []
+    lines: list[Line] = []
+    for ran, claimed in zip(outcome.ran, BEST, strict=True):
         method = ran.study.arms[0].method
-        attacked = grid(ran, f"{ATTACK} {EPS:g}")
-        panels[f"{method}, clean"] = grid(ran)
+        clean, attacked, margin = (grid(ran, measure) for measure in MEASURES)
+        panels[f"{method}, clean"] = clean
         panels[f"{method}, FGSM"] = attacked
-        checked[f"{method}, {CHECK.upper()} (not in the article)"] = grid(ran, f"{CHECK} {EPS:g}")
-        others = {pair: figure for pair, figure in attacked.items() if pair != claimed}
-        if claimed in attacked and others:
-            judged.append(
-                above(
-                    f"{pair_text(claimed)} is the best (train, test) pair of {method} under attack",
-                    [attacked[claimed]],
-                    [others[best(others)]],
-                )
-            )
+        checked[f"{method}, {CHECK.upper()} (not in the article)"] = margin
+        lines += _lines(method, claimed, (clean, attacked, margin))
+        judged += _judged(method, claimed, clean, attacked)
     caption = f"Mean accuracy over seeds, in percent; train rates down, test rates across; ε = {EPS:g}."
     pictures: list[Item] = [
         Picture(
@@ -71,7 +71,48 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             long(checked),
         ),
     ]
-    return [*pictures, Claims(judged)]
+    table = Table(
+        "pairs",
+        f"Accuracy (%) of some pairs, clean and attacked at ε = {EPS:g}",
+        ("Method", "(train, test)"),
+        ("Clean", ATTACK.upper(), f"{CHECK.upper()} (ours)"),
+        tuple(lines),
+        notes=(
+            "No layer at all; the pair that the article calls best, with and without the layer at inference; and ours, "
+            "the pair that keeps most under FGSM, chosen on the test images as in the article.",
+        ),
+    )
+    return [*pictures, table, Claims(judged)]
+
+
+def _lines(method: str, claimed: Pair, grids: tuple[Grid, Grid, Grid]) -> Iterator[Line]:
+    """A row for each pair that is spoken of and there."""
+    from dropover.lab.reproductions.parts.grid import best, pair_text
+    from dropover.lab.reproductions.parts.items import Cell, Line
+
+    attacked = grids[1]
+    for pair in dict.fromkeys([NO_LAYER, (claimed[0], 0.0), claimed, best(attacked)] if attacked else []):
+        if pair in attacked:
+            yield Line((method.capitalize(), pair_text(pair)), tuple(Cell(found.get(pair)) for found in grids))
+
+
+def _judged(method: str, claimed: Pair, clean: Grid, attacked: Grid) -> Iterator[Claim]:
+    """That the article's pair is the best; and what it gains and costs beside no layer at all."""
+    from dropover.lab.reproductions.parts.claims import above
+    from dropover.lab.reproductions.parts.grid import best, pair_text
+
+    others = {pair: figure for pair, figure in attacked.items() if pair != claimed}
+    if claimed not in attacked or NO_LAYER not in others:
+        return
+    words = f"{method} at {pair_text(claimed)}"
+    yield above(
+        f"{pair_text(claimed)} is the best (train, test) pair of {method} under attack",
+        [attacked[claimed]],
+        [others[best(others)]],
+    )
+    yield above(f"{words} keeps more under attack than no layer", [attacked[claimed]], [others[NO_LAYER]])
+    if method == "dropout":
+        yield above(f"{words} has a lower clean accuracy than no layer", [clean[NO_LAYER]], [clean[claimed]])
 
 
 REPRODUCTIONS.add(
