@@ -1,0 +1,94 @@
+"""The claims of the two papers, each with its verdict, and what `dropover reproduce` said of them.
+
+    python docs/findings/papers.py results/reproduce/laptop    take over the results and pictures there
+
+The results lie in docs/reproduced/NAME: the tables and claims that `dropover reproduce NAME` wrote as CSV. claims.toml
+has the claims; a figure in its texts is written as {FILE | ROW | COLUMN} of those tables, and never copied by hand.
+"""
+
+import re
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "reproduced"
+"""Pictures, and a folder of CSVs for each name."""
+PAGE = HERE.parent / "findings.md"
+PAPERS = {"fdd": "FDD", "flipover": "Flipover"}
+VERDICTS = ("held", "did not hold", "can't be told here")
+
+
+def claims() -> dict[str, list[dict[str, Any]]]:
+    """Each paper's claims, as claims.toml has them."""
+    return tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
+
+
+def tested(claim: dict[str, Any]) -> list[str]:
+    """What the tests over seeds said of a claim, where its command judges it."""
+    if "tested" not in claim:
+        return []
+    table = pd.read_csv(RESULTS / claim["command"] / "claims.csv").set_index("text")
+    return [str(table.loc[text, "verdict"]) for text in claim["tested"]]
+
+
+def blocks() -> dict[str, list[str]]:
+    """Every table of the page, by its name there."""
+    made = {f"claims of {PAPERS[paper]}": _claims(found) for paper, found in claims().items()}
+    for file in sorted(RESULTS.glob("*/claims.csv")):
+        table = pd.read_csv(file, keep_default_na=False)
+        lines = [_line([row["text"], row["verdict"], row["ours"]]) for _, row in table.iterrows()]
+        made[file.parent.name] = [
+            _line(["claim", "by the tests", "difference, with its 95 % interval"]),
+            "|---" * 3 + "|",
+            *lines,
+        ]
+    return made
+
+
+def _claims(found: list[dict[str, Any]]) -> list[str]:
+    lines = [_line(["where", "the paper says", "verdict", "what came out", "by"]), "|---" * 5 + "|"]
+    for claim in found:
+        shown = re.sub(r"\{(.*?)\}", lambda match, claim=claim: _figure(claim["command"], match[1]), claim["shown"])
+        lines.append(_line([claim["where"], claim["claim"], f"**{claim['verdict']}**", shown, f"`{claim['command']}`"]))
+    return lines
+
+
+def _figure(command: str, place: str) -> str:
+    """One figure of a command's tables, such as "table | Proposed / FDD-1D | Fashion-MNIST"."""
+    file, row, column = (part.strip() for part in place.split("|"))
+    table = pd.read_csv(RESULTS / command / f"{file}.csv")
+    cell = table[(table["row"] == row) & (table["column"] == column)].iloc[0]
+    return str(cell["text"]) if pd.isna(cell["ours"]) else f"{cell['ours']:.1f}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def take(folder: Path) -> None:
+    """Copy every name's tables and claims, and the pictures that the page shows; a figure's own data stay there."""
+    shown = re.findall(r"\(reproduced/(.*?)\.png\)", PAGE.read_text(encoding="utf-8"))
+    for own in sorted(path.parent for path in folder.glob("*/page.html")):
+        kept = RESULTS / own.name
+        shutil.rmtree(kept, ignore_errors=True)
+        for file in sorted(own.glob("*.csv")):
+            if not file.name.startswith("figure"):
+                kept.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, kept)
+        for stem in ("figure", "figure-margin", "table"):
+            name = f"{own.name}{stem.removeprefix('figure').removeprefix('table')}"
+            if (
+                name in shown
+                and (own / f"{stem}.png").exists()
+                and not (stem == "table" and (own / "figure.png").exists())
+            ):
+                shutil.copy(own / f"{stem}.png", RESULTS / f"{name}.png")
+
+
+if __name__ == "__main__":
+    take(Path(sys.argv[1]))
