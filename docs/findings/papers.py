@@ -80,13 +80,9 @@ def take(folder: Path) -> None:
             if not file.name.startswith("figure"):
                 kept.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, kept)
-        for stem in ("figure", "figure-margin", "table"):
-            name = f"{own.name}{stem.removeprefix('figure').removeprefix('table')}"
-            if (
-                name in shown
-                and (own / f"{stem}.png").exists()
-                and not (stem == "table" and (own / "figure.png").exists())
-            ):
+        main = "figure" if (own / "figure.png").exists() else "table"
+        for name, stem in {own.name: main, f"{own.name}-margin": "figure-margin"}.items():
+            if name in shown:
                 shutil.copy(own / f"{stem}.png", RESULTS / f"{name}.png")
 
 

@@ -24,7 +24,7 @@ def filled(text: str, blocks: dict[str, list[str]]) -> str:
     Raises:
         ValueError: the page has a table that no result makes, or has one twice, or lacks one that a result makes.
     """
-    there, made = Counter(re.findall(r"<!-- (?!end -->)(.*?) -->", text)), Counter(blocks)
+    there, made = Counter(re.findall(r"<!-- (?!end -->)(.*?) -->", text)), Counter(list(blocks))
     if there != made:
         raise ValueError(
             f"tables on the page and not made {sorted(there - made)}, or the reverse {sorted(made - there)}"
