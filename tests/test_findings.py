@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from dropover.lab.reproductions import REPRODUCTIONS
-from dropover.lab.reproductions.parts.claims import FAILS, HOLDS
 
 DOCS = Path(__file__).parent.parent / "docs"
 NAMES = [each.name for each in REPRODUCTIONS]
@@ -60,31 +59,40 @@ def test_every_name_has_an_entry_that_says_what_came_out(name: str):
     assert len(entries[0].strip()) > 80
 
 
-def test_every_claim_has_a_verdict_and_a_command_that_shows_it(papers: ModuleType):
-    for found in papers.claims().values():
-        for claim in found:
-            assert claim["verdict"] in papers.VERDICTS, claim
-            assert claim["shown"], claim
-            first = claim["command"].split()[0]
-            assert first in NAMES or first in ("make", "python", "pytest", "dropover"), claim
-    shown = re.findall(r"^\|.*\| \*\*(.*?)\*\* \|.*\|$", page(), re.MULTILINE)
-    assert len(shown) == sum(map(len, papers.claims().values()))
-    assert set(shown) <= set(papers.VERDICTS)
-
-
-def test_no_verdict_says_other_than_the_tests_over_seeds(papers: ModuleType):
-    judged = 0
+def test_every_claim_has_one_of_three_verdicts_and_a_command_that_shows_it(papers: ModuleType):
     for claim in itertools.chain(*papers.claims().values()):
-        said = papers.tested(claim)
-        judged += len(said)
-        if said and claim["verdict"] == "held":
-            assert set(said) == {HOLDS}, claim
-        elif said and claim["verdict"] == "did not hold":
-            assert set(said) != {HOLDS}, claim
-            assert any(each == FAILS or each.startswith("not shown") for each in said), claim
-        else:
-            assert not {HOLDS, FAILS} & set(said), claim
-    assert judged
+        assert {"where", "claim", "command"} < set(claim), claim
+        assert ("verdict" in claim) != ("tested" in claim), claim
+        assert papers.verdict(claim) in papers.VERDICTS, claim
+        assert papers.shown(claim), claim
+        assert claim["command"].split()[0] in (*NAMES, "make", "python", "pytest", "dropover"), claim
+    told = re.findall(r"^\|.*\| \*\*(.*?)\*\* \|.*\|$", page(), re.MULTILINE)
+    assert len(told) == sum(map(len, papers.claims().values()))
+    assert set(told) <= set(papers.VERDICTS)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        (["holds", "holds"], "held"),
+        (["holds", "does not hold"], "did not hold"),
+        (["not shown with 6 seeds; every difference is the other way round"], "did not hold"),
+        (["holds", "not shown with 6 seeds"], "can't be told here"),
+        (["can't be told with 3 seeds (it takes 6); every difference is the other way round"], "can't be told here"),
+        (None, "can't be told here"),
+    ],
+)
+def test_verdicts_follow_the_tests_over_seeds(
+    papers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str] | None, verdict: str
+):
+    monkeypatch.setattr(papers, "RESULTS", tmp_path)
+    if said is not None:
+        (tmp_path / "name").mkdir()
+        rows = [f'claim {index},"{each}",+1.0' for index, each in enumerate(said)]
+        (tmp_path / "name" / "claims.csv").write_text("\n".join(["text,verdict,ours", *rows]))
+    claim = {"command": "name", "tested": [f"claim {index}" for index in range(len(said or []))]}
+    assert papers.verdict(claim) == verdict
+    assert ("+1.0" in papers.shown(claim)) == (said is not None)
 
 
 def test_the_pictures_of_the_page_exist_and_no_other():

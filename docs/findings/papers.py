@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from dropover.lab.reproductions.parts.claims import FAILS, HOLDS
+
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "reproduced"
 """Pictures, and a folder of CSVs for each name."""
@@ -28,12 +30,31 @@ def claims() -> dict[str, list[dict[str, Any]]]:
     return tomllib.loads((HERE / "claims.toml").read_text(encoding="utf-8"))
 
 
-def tested(claim: dict[str, Any]) -> list[str]:
-    """What the tests over seeds said of a claim, where its command judges it."""
+def verdict(claim: dict[str, Any]) -> str:
+    """A claim's verdict: that of the tests over seeds where its command judges it, else as claims.toml has it."""
     if "tested" not in claim:
+        return str(claim["verdict"])
+    said = [row["verdict"] for row in _tested(claim)]
+    against = [each == FAILS or (each.startswith("not shown") and "the other way round" in each) for each in said]
+    return VERDICTS[0] if said and {*said} == {HOLDS} else VERDICTS[1] if any(against) else VERDICTS[2]
+
+
+def shown(claim: dict[str, Any]) -> str:
+    """What came out: in the words of claims.toml with their figures, else what the tests over seeds compared."""
+    if "shown" in claim:
+        return re.sub(r"\{(.*?)\}", lambda match: _figure(claim["command"], match[1]), claim["shown"])
+    return "; ".join(f"{row['ours']}: {row['verdict']}" for row in _tested(claim)) or "not run to its end"
+
+
+def _tested(claim: dict[str, Any]) -> list[dict[str, str]]:
+    """The rows of its command's claims.csv that a claim rests on; none while the command has no results here."""
+    file = RESULTS / claim["command"] / "claims.csv"
+    if not file.exists():
         return []
-    table = pd.read_csv(RESULTS / claim["command"] / "claims.csv").set_index("text")
-    return [str(table.loc[text, "verdict"]) for text in claim["tested"]]
+    table = pd.read_csv(file, keep_default_na=False).set_index("text")
+    return [
+        {"verdict": str(table.loc[text, "verdict"]), "ours": str(table.loc[text, "ours"])} for text in claim["tested"]
+    ]
 
 
 def blocks() -> dict[str, list[str]]:
@@ -51,11 +72,11 @@ def blocks() -> dict[str, list[str]]:
 
 
 def _claims(found: list[dict[str, Any]]) -> list[str]:
-    lines = [_line(["where", "the paper says", "verdict", "what came out", "by"]), "|---" * 5 + "|"]
-    for claim in found:
-        shown = re.sub(r"\{(.*?)\}", lambda match, claim=claim: _figure(claim["command"], match[1]), claim["shown"])
-        lines.append(_line([claim["where"], claim["claim"], f"**{claim['verdict']}**", shown, f"`{claim['command']}`"]))
-    return lines
+    rows = [
+        [claim["where"], claim["claim"], f"**{verdict(claim)}**", shown(claim), f"`{claim['command']}`"]
+        for claim in found
+    ]
+    return [_line(["where", "the paper says", "verdict", "what came out", "by"]), "|---" * 5 + "|", *map(_line, rows)]
 
 
 def _figure(command: str, place: str) -> str:
