@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 
+import dropover
 from dropover.lab.reproductions import REPRODUCTIONS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -88,7 +89,7 @@ def test_verdicts_follow_the_tests_over_seeds(
     monkeypatch.setattr(papers, "RESULTS", tmp_path)
     if said is not None:
         (tmp_path / "name").mkdir()
-        rows = [f'claim {index},"{each}",+1.0' for index, each in enumerate(said)]
+        rows = [f'claim {index},"{each}",a - b: +1.0' for index, each in enumerate(said)]
         (tmp_path / "name" / "claims.csv").write_text("\n".join(["text,verdict,ours", *rows]))
     claim = {"command": "name", "tested": [f"claim {index}" for index in range(len(said or []))]}
     assert papers.verdict(claim) == verdict
@@ -135,3 +136,11 @@ def test_the_expected_gradient_has_the_penalty_that_the_page_states(p: float, fa
     mean = torch.full((4,), 1 + (factor - 1) * p, dtype=torch.float64)
     penalty = strength * p * (1 - p) * weights.detach() * inputs**2
     torch.testing.assert_close(expected, gradient(mean) + penalty)
+
+
+def test_flipover_of_amplitude_0_is_dropout_without_rescaling():
+    x = torch.randn(64, 50, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    flipped = dropover.Flipover(0.3, 0.0)(x)
+    torch.manual_seed(0)
+    assert torch.equal(flipped, dropover.Dropout(0.3, rescale="none")(x))
