@@ -1,109 +1,49 @@
-"""The tables of docs/findings.md, made from the results beside this file.
+"""The tables of docs/findings.md and of study.md, made from the results beside this file.
 
-    python docs/findings/tables.py            print them
-    python docs/findings/tables.py --write    and put them into docs/findings.md
+    python docs/findings/tables.py            say which pages are not what the results make
+    python docs/findings/tables.py --write    make them so
 
-The results are those that `dropover compare findings` and `dropover compare findings --variant mnist-5k` wrote as
-results.csv. To take over new ones, copy them here as fashion-mnist.csv and mnist-5k.csv.
+A table stands between `<!-- NAME -->` and `<!-- end -->`; what else is on a page is written by hand.
 """
 
-import math
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
-import pandas as pd
-from scipy import stats
-
-from dropover.lab.statistics import holm, paired_difference, sign_flip, spread
+import papers
+import study
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "findings.md"
-SETS = {"fashion-mnist": "Fashion-MNIST", "mnist-5k": "mnist-5k"}
-ATTACKED = [(attack, eps) for eps in (0.03, 0.1) for attack in ("fgsm", "apgd", "apgd-dlr", "square", "worst")]
-COMPARED = [("clean", None), ("fgsm", 0.03), ("apgd-dlr", 0.03), ("worst", 0.03), ("fgsm", 0.1), ("worst", 0.1)]
-QUESTIONS = {
-    "rescaling": [
-        ("fdd1d none", "fdd1d mean"),
-        ("fdd1d none", "fdd1d layer"),
-        ("fdd2d none", "fdd2d mean"),
-        ("fdd2d none", "fdd2d layer"),
-        ("flipover none", "flipover mean"),
-    ],
-    "orderings": [("fdd1d none", "dropout"), ("fdd2d none", "dropout"), ("flipover none", "dropout")],
-    "parents": [
-        ("density-flip", "fdd2d half"),
-        ("density-flip", "flip elements"),
-        ("density-flip", "flip whole maps"),
-        ("density-flip", "none"),
-    ],
-}
+PAGES = {HERE.parent / "findings.md": papers.blocks, HERE / "study.md": study.blocks}
 
 
-def of_seeds(table: pd.DataFrame, arm: str, measure: str, level: float | None) -> list[float]:
-    """One arm's values in percent, in the order of the seeds."""
-    rows = table[(table["arm"] == arm) & (table["measure"] == measure)]
-    rows = rows[rows["level"].isna()] if level is None else rows[rows["level"] == level]
-    return [100 * float(value) for value in rows.sort_values("seed")["value"]]
+def filled(text: str, blocks: dict[str, list[str]]) -> str:
+    """A page with its tables made anew.
 
-
-def accuracies(table: pd.DataFrame) -> list[str]:
-    """Every arm's accuracy, clean and under each attack."""
-    lines = _head(["arm", "clean", *(f"{attack} {eps:g}" for attack, eps in ATTACKED)])
-    for arm in table["arm"].unique():
-        cells = [of_seeds(table, arm, measure, level) for measure, level in [("clean", None), *ATTACKED]]
-        told = [f"{math.fsum(values) / len(values):.1f} ± {spread(values) or 0:.1f}" for values in cells]
-        lines.append(_line([arm, *told]))
-    return lines
-
-
-def differences(table: pd.DataFrame, pairs: list[tuple[str, str]]) -> list[str]:
-    """Paired differences with their 95 % intervals, marked where they can be told from chance."""
-    lines = _head(
-        ["difference", *(measure if level is None else f"{measure} {level:g}" for measure, level in COMPARED)]
-    )
-    columns = [_column(table, pairs, measure, level) for measure, level in COMPARED]
-    for row, (arm, other) in enumerate(pairs):
-        lines.append(_line([f"{arm} - {other}", *(column[row] for column in columns)]))
-    return lines
-
-
-def _column(table: pd.DataFrame, pairs: list[tuple[str, str]], measure: str, level: float | None) -> list[str]:
-    values = [[of_seeds(table, arm, measure, level) for arm in pair] for pair in pairs]
-    corrected = holm([float(stats.ttest_rel(a, b).pvalue) for a, b in values])
-    cells = []
-    for (a, b), p in zip(values, corrected, strict=True):
-        found = paired_difference(a, b)
-        mark = "" if not p < 0.05 else "\\*\\*" if sign_flip(a, b) < 0.05 else "\\*"
-        cells.append(f"{found.mean:+.1f} ({found.low:+.1f} to {found.high:+.1f}){mark}")
-    return cells
-
-
-def _head(titles: list[str]) -> list[str]:
-    return [_line(titles), "|---" + "|--:" * (len(titles) - 1) + "|"]
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def page(text: str) -> str:
-    """The page with its tables made anew."""
-    for name, title in SETS.items():
-        table = pd.read_csv(HERE / f"{name}.csv")
-        parts = {"accuracies": accuracies(table)} | {
-            question: differences(table, pairs) for question, pairs in QUESTIONS.items()
-        }
-        for part, lines in parts.items():
-            start, end = f"<!-- {name} {part} -->", "<!-- end -->"
-            body = "\n".join([start, f"{title}:", "", *lines, "", end])
-            text = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _, body=body: body, text, flags=re.DOTALL)
+    Raises:
+        ValueError: the page has a table that no result makes, or has one twice, or lacks one that a result makes.
+    """
+    there, made = Counter(re.findall(r"<!-- (?!end -->)(.*?) -->", text)), Counter(list(blocks))
+    if there != made:
+        raise ValueError(
+            f"tables on the page and not made {sorted(there - made)}, or the reverse {sorted(made - there)}"
+        )
+    for name, lines in blocks.items():
+        start, end = f"<!-- {name} -->", "<!-- end -->"
+        body = "\n".join([start, *lines, "", end])
+        text = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _, body=body: body, text, flags=re.DOTALL)
     return text
 
 
 if __name__ == "__main__":
-    made = page(PAGE.read_text(encoding="utf-8"))
-    if "--write" in sys.argv:
-        PAGE.write_text(made, encoding="utf-8")
-    else:
-        print(made)
+    stale = False
+    for page, blocks in PAGES.items():
+        before = page.read_text(encoding="utf-8")
+        after = filled(before, blocks())
+        stale |= before != after
+        if "--write" in sys.argv:
+            page.write_text(after, encoding="utf-8")
+        elif before != after:
+            print(f"{page}: not what the results make; python docs/findings/tables.py --write")
+    sys.exit(stale and "--write" not in sys.argv)

@@ -92,6 +92,11 @@ def test_every_name_leaves_well_formed_files_that_state_their_scale(made: Made):
         assert "Scale: smoke." in made.printed[name]
 
 
+def test_a_picture_of_images_alone_names_no_setting_of_training(made: Made):
+    page = (made.folder / "flipover-figure3" / "page.html").read_text(encoding="utf-8")
+    assert "flipover-resnet: images MNIST-5k instead of CIFAR-10, test images 100 instead of all.<" in page
+
+
 def test_tables_have_the_papers_layout_and_columns(made: Made):
     for name in TABLES:
         table = pd.read_csv(made.folder / name / "table.csv")

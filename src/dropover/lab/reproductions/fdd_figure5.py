@@ -70,6 +70,14 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             )
             for arm in ARMS
         ]
+        judged.append(
+            above(
+                "FDD with negative correlation beats no dropout and the original dropout "
+                f"({set_name(ran.study.data.name)})",
+                [found[arm] for arm in ARMS if arm in found],
+                [found[arm] for arm in ("none", "dropout") if arm in found],
+            )
+        )
     return [picture, Claims(judged)]
 
 

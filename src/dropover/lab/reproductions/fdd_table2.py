@@ -55,13 +55,18 @@ def draw(outcome: Outcome) -> Sequence[Item]:
         ),
         says=tuple(line for ran in outcome.ran for line in says(ran, ran.figures())),
     )
+    rivals = {
+        "the original dropout": ("dropout",),
+        "no dropout and the other kinds of dropout": ("none", "biased", "spatial", "crossmap"),
+    }
     judged = [
         above(
-            f"Every FDD beats the original dropout ({set_name(name)})",
+            f"Every FDD beats {words} ({set_name(name)})",
             [found.get(arm) for arm in PROPOSED],
-            [found.get("dropout")],
+            [found.get(arm) for arm in arms],
         )
         for name, found in ours.items()
+        for words, arms in rivals.items()
     ]
     return [table, Claims(judged)]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dropover.lab.reproductions.parts.items import Item
     from dropover.lab.reproductions.parts.outcome import Outcome
     from dropover.lab.reproductions.parts.request import Request
@@ -28,7 +30,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """A panel an arm, every seed a line."""
     from dropover.lab.pictures.curves import losses
     from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.items import Claims, Picture
+    from dropover.lab.reproductions.parts.items import Cell, Claims, Line, Picture, Table
 
     ran = outcome.ran[0]
     rows = ran.table[ran.table["measure"].isin(["train_loss", "test_loss"])]
@@ -41,12 +43,41 @@ def draw(outcome: Outcome) -> Sequence[Item]:
         rows,
     )
     final = ran.figures("test_loss", ran.study.training.epochs)
-    flipover = [final.get("flipover 0.2")]
+    # The article has each of the first below the second.
+    pairs = (
+        ("flipover 0.2", "dropout 0.5"),
+        ("flipover 0.2", "none"),
+        ("flipover 0.2", "flipover 0.1"),
+        ("flipover 0.3", "flipover 0.2"),
+    )
     judged = [
-        above(f"Flipover 0.2 ends at a lower test loss than {words}", [final.get(arm)], flipover, factor=1)
-        for arm, words in (("dropout 0.5", "dropout 0.5"), ("none", "no regularisation"))
+        above(
+            f"{arm.capitalize()} ends at a lower test loss than {'no regularisation' if other == 'none' else other}",
+            [final.get(other)],
+            [final.get(arm)],
+            factor=1,
+        )
+        for arm, other in pairs
     ]
-    return [picture, Claims(judged)]
+    losses_end = Table(
+        "last-epoch",
+        "Cross-entropy after the last epoch, and the least test loss of any epoch; means over seeds",
+        ("Method",),
+        ("training", "test", "least test"),
+        tuple(Line((arm,), tuple(Cell(text=f"{value:.3f}") for value in values)) for arm, values in _ends(rows)),
+    )
+    return [picture, losses_end, Claims(judged)]
+
+
+def _ends(rows: pd.DataFrame) -> Iterator[tuple[str, tuple[float, float, float]]]:
+    """Each arm's training and test loss after the last epoch, and the least test loss: each seed's, then the mean."""
+    for arm in ARMS:
+        own = rows[rows["arm"] == arm]
+        if own.empty:
+            continue
+        last = own[own["level"] == own["level"].max()].groupby("measure")["value"].mean()
+        least = own[own["measure"] == "test_loss"].groupby("seed")["value"].min().mean()
+        yield arm, (float(last["train_loss"]), float(last["test_loss"]), float(least))
 
 
 REPRODUCTIONS.add(

@@ -23,6 +23,8 @@ _WORDS = {
 }
 # No one's figures depend on it.
 _SILENT = ("evaluation.batch_size", "data.folder")
+# All that a picture of images alone depends on.
+_OF_IMAGES = ("data.name", "data.test_limit", "evaluation.noise")
 
 
 def scale_line(scale: str) -> str:
@@ -56,7 +58,7 @@ def _by_scale(ran: Ran) -> str:
         f"{_WORDS.get(key, key.rpartition('.')[2].replace('_', ' '))} {_shown(key, ours.get(key))} "
         f"instead of {_shown(key, theirs.get(key))}"
         for key in dict.fromkeys([*ours, *theirs])
-        if ours.get(key) != theirs.get(key)
+        if ours.get(key) != theirs.get(key) and (not ran.request.images_only or key.startswith(_OF_IMAGES))
     ]
     return ", ".join(changed)
 
