@@ -74,15 +74,15 @@ STEPS, QUERIES = 20, 100
 BY_ADAM = {"searches": 3, "steps": 50, "lr": 0.05, "c": 1.0}
 BY_STEPS, BY_SEARCH = {"steps": STEPS}, {"queries": QUERIES + 1}  # the toolbox doesn't count the first stripes
 DUELS = [
-    Duel("bim", "linf", 0.15, climbing(foolbox.attacks.LinfBasicIterativeAttack)),
-    Duel("bim", "l2", 2.2, climbing(foolbox.attacks.L2BasicIterativeAttack)),
-    Duel("pgd", "linf", 0.15, climbing(foolbox.attacks.LinfProjectedGradientDescentAttack)),
-    Duel("pgd", "l2", 2.2, climbing(foolbox.attacks.L2ProjectedGradientDescentAttack)),
-    Duel("apgd", "linf", 0.15, auto_pgd("linf", "cross_entropy"), BY_STEPS),
-    Duel("apgd", "l2", 2.2, auto_pgd("l2", "cross_entropy"), BY_STEPS),
-    Duel("apgd-dlr", "linf", 0.15, auto_pgd("linf", "difference_logits_ratio"), BY_STEPS),
-    Duel("apgd-dlr", "l2", 2.2, auto_pgd("l2", "difference_logits_ratio"), BY_STEPS),
-    Duel("cw", "l2", 2.5, carlini_wagner, BY_ADAM, images=250),
+    Duel("bim", "linf", 0.18, climbing(foolbox.attacks.LinfBasicIterativeAttack)),
+    Duel("bim", "l2", 2.6, climbing(foolbox.attacks.L2BasicIterativeAttack)),
+    Duel("pgd", "linf", 0.18, climbing(foolbox.attacks.LinfProjectedGradientDescentAttack)),
+    Duel("pgd", "l2", 2.6, climbing(foolbox.attacks.L2ProjectedGradientDescentAttack)),
+    Duel("apgd", "linf", 0.18, auto_pgd("linf", "cross_entropy"), BY_STEPS),
+    Duel("apgd", "l2", 2.6, auto_pgd("l2", "cross_entropy"), BY_STEPS),
+    Duel("apgd-dlr", "linf", 0.18, auto_pgd("linf", "difference_logits_ratio"), BY_STEPS),
+    Duel("apgd-dlr", "l2", 2.6, auto_pgd("l2", "difference_logits_ratio"), BY_STEPS),
+    Duel("cw", "l2", 3.4, carlini_wagner, BY_ADAM, images=250),
     Duel("square", "linf", 0.4, squares("linf"), BY_SEARCH, images=850, unit=25),
     Duel("square", "l2", 6.5, squares("l2"), BY_SEARCH, images=850, unit=25),
 ]

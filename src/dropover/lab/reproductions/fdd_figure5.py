@@ -74,8 +74,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             above(
                 "FDD with negative correlation beats no dropout and the original dropout "
                 f"({set_name(ran.study.data.name)})",
-                [found[arm] for arm in ARMS if arm in found],
-                [found[arm] for arm in ("none", "dropout") if arm in found],
+                [found.get(arm) for arm in ARMS],
+                [found.get(arm) for arm in ("none", "dropout")],
             )
         )
     return [picture, Claims(judged)]

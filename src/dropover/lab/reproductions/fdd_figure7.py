@@ -120,8 +120,8 @@ def _claims(outcome: Outcome) -> Item:
                 above(
                     f"FDD keeps more than no dropout and the original dropout under {attack.upper()} at ε = {eps:g} "
                     f"({_panel(ran)}){own}",
-                    [found[arm] for arm in PROPOSED if arm in found],
-                    [found[arm] for arm in ("none", "dropout") if arm in found],
+                    [found.get(arm) for arm in PROPOSED],
+                    [found.get(arm) for arm in ("none", "dropout")],
                 )
             )
     return Claims(judged)
