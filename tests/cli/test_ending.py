@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
-from dropover.lab.stopping import Stop, exit_code, stoppable, stops_held
+from dropover.lab.stopping import STOPS, Stop, exit_code, stoppable, stops_held
 
 STUDY = """
 name = "own"
@@ -243,6 +243,16 @@ def test_a_mistake_of_ours_is_told_in_a_line_too(here: Path, monkeypatch: pytest
     assert "KeyError" in Path(log).read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Every signal as a terminal has it: what runs the tests in the background may ignore some."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOPS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_the_first_stop_is_heard_and_then_only_ctrl_c(name: str, code: int):
     number = getattr(signal, name, None)
@@ -260,6 +270,7 @@ def test_the_first_stop_is_heard_and_then_only_ctrl_c(name: str, code: int):
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_stop_that_is_held_comes_at_the_end_and_one_that_is_ignored_never():
     reached = []
 
