@@ -69,7 +69,9 @@ def _column(table: pd.DataFrame, pairs: list[tuple[str, str]], measure: str, lev
     for (a, b), p in zip(values, corrected, strict=True):
         found = paired_difference(a, b)
         mark = "" if not p < 0.05 else "\\*\\*" if sign_flip(a, b) < 0.05 else "\\*"
-        cells.append(f"{found.mean:+.1f} ({found.low:+.1f} to {found.high:+.1f}){mark}")
+        # Rounded to tenths before, and 0 added: -0.0 depends on the last bit of a mean.
+        mean, low, high = (round(value, 1) + 0.0 for value in (found.mean, found.low, found.high))
+        cells.append(f"{mean:+.1f} ({low:+.1f} to {high:+.1f}){mark}")
     return cells
 
 

@@ -20,6 +20,11 @@ def graphs():
     return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
 
+FEW_GRAPHS = pytest.mark.skipif(
+    torch.__version__.startswith("2.6."), reason="torch 2.6 makes a graph for each rate, and one more for each mode"
+)
+
+
 def test_a_network_in_machine_code_draws_anew_at_every_step(limit, z_of_rate):
     net = nn.Sequential(dropover.Dropout(0.3), nn.Identity(), dropover.SpatialDropout(0.4, rescale="none"))
     run = torch.compile(net, fullgraph=True)  # inductor, the default
@@ -34,6 +39,7 @@ def test_a_network_in_machine_code_draws_anew_at_every_step(limit, z_of_rate):
     assert abs(z_of_rate(second[kept] == 0, 0.3)) < limit(2)
 
 
+@FEW_GRAPHS
 def test_training_inference_and_training_again_need_two_graphs():
     layer, x = dropover.Flipover(0.3), torch.rand(8, 8)
     run = torch.compile(layer, backend="aot_eager", fullgraph=True)
@@ -43,6 +49,7 @@ def test_training_inference_and_training_again_need_two_graphs():
     assert graphs() == 2
 
 
+@FEW_GRAPHS
 def test_a_rate_that_changes_at_every_step_costs_one_more_graph(limit, z_of_rate):
     layer, x = dropover.Dropout(0.5), torch.ones(1 << 16)
     run = torch.compile(layer, backend="aot_eager", fullgraph=True)

@@ -142,7 +142,11 @@ def test_a_file_that_can_t_be_decoded_is_named(folder: Path, keep: int) -> None:
 
 def test_sixteen_bits_are_not_cut_to_eight(folder: Path) -> None:
     save(folder / "b" / "1.png", Image.fromarray(np.full((8, 8), 40000, dtype=np.uint16)))
-    assert refused(folder) == f"1.png in {folder / 'b'} has more than 8 bits a channel (Pillow's mode I;16): convert it"
+    image = folder / "b" / "1.png"
+    mode = Image.open(image).mode  # I;16, or just I in older versions of Pillow
+    assert (
+        refused(folder) == f"1.png in {folder / 'b'} has more than 8 bits a channel (Pillow's mode {mode}): convert it"
+    )
 
 
 def test_folders_that_are_not_laid_out_like_this(folder: Path, tmp_path: Path) -> None:
@@ -170,7 +174,7 @@ def test_long_work_shows_itself(
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(waiting, "PATIENCE", 0.0)
     assert list(waiting.shown("abc", 3, "decoding images")) == ["a", "b", "c"]
-    assert capsys.readouterr().err == "decoding images: 3\n"
+    assert capsys.readouterr().err.rstrip("\n") == "decoding images: 3"
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert list(waiting.shown("abc", 3, "decoding images")) == ["a", "b", "c"]
     assert re.search("decoding images.*100%", capsys.readouterr().err)
