@@ -143,10 +143,10 @@ def test_a_file_that_can_t_be_decoded_is_named(folder: Path, keep: int) -> None:
 def test_sixteen_bits_are_not_cut_to_eight(folder: Path) -> None:
     save(folder / "b" / "1.png", Image.fromarray(np.full((8, 8), 40000, dtype=np.uint16)))
     image = folder / "b" / "1.png"
-    mode = Image.open(image).mode  # I;16, or just I in older versions of Pillow
-    assert (
-        refused(folder) == f"1.png in {folder / 'b'} has more than 8 bits a channel (Pillow's mode {mode}): convert it"
-    )
+    with Image.open(image) as opened:
+        mode = opened.mode  # I;16, or just I in older versions of Pillow
+    words = f"has more than 8 bits a channel (Pillow's mode {mode}): convert it"
+    assert refused(folder) == f"1.png in {folder / 'b'} {words}"
 
 
 def test_folders_that_are_not_laid_out_like_this(folder: Path, tmp_path: Path) -> None:
