@@ -20,14 +20,14 @@ from timing import keep_freed_memory, medians
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.task import Known, look_at
+from dropover.lab.attacks.parts.task import Known, look_at
 from dropover.lab.data import Data
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.examples import pixels
-from dropover.lab.models.building import build_model
+from dropover.lab.models.parts.building import build_model
 from dropover.lab.streams import BATCHES, generator
 from dropover.lab.study import Study
-from dropover.lab.training import train
+from dropover.lab.training.loop import train
 
 CURVE = [0.025, 0.05, 0.1, 0.2]
 PAPERS = {"rel_stepsize": 0.1, "steps": 10}

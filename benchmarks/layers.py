@@ -21,7 +21,7 @@ from timing import keep_freed_memory, medians
 from torch import Tensor, nn
 
 import dropover
-from dropover import kernels
+from dropover.compute import kernels
 from dropover.lab.machine import machine
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.study import DataSettings
 
 

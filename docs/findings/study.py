@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from scipy import stats
 
-from dropover.lab.statistics import holm, paired_difference, sign_flip, spread
+from dropover.lab.judging.statistics import holm, paired_difference, sign_flip, spread
 
 HERE = Path(__file__).parent
 SETS = {"fashion-mnist": "Fashion-MNIST", "mnist-5k": "mnist-5k"}

@@ -1,10 +1,7 @@
 """The public names, gathered; `import dropover` loads them, and torch with them, when the first one is used."""
 
 from dropover import functional
-from dropover.draws import Bernoulli, Blocks, Shared, WithReplacement
-from dropover.effects import Flip, Noise, Zero
 from dropover.insertion import Plan, insert, regularizers, replace
-from dropover.jump_rate import JumpRate
 from dropover.methods import METHODS
 from dropover.methods.biased import BiasedDropout
 from dropover.methods.crossmap import CrossmapDropout
@@ -22,12 +19,15 @@ from dropover.methods.max_dropout import MaxDropout
 from dropover.methods.sap import StochasticActivationPruning
 from dropover.methods.spatial import SpatialDropout
 from dropover.methods.spectral import SpectralDropout
+from dropover.parts.draws import Bernoulli, Blocks, Shared, WithReplacement
+from dropover.parts.effects import Flip, Noise, Zero
+from dropover.parts.jump_rate import JumpRate
+from dropover.parts.rates import ConstantRate, DensityRates, MagnitudeRates, MaximumRates, SampledRates, StrengthRates
+from dropover.parts.schedules import Cosine, Linear, Step
+from dropover.parts.units import Channel, Element, Position, Sample
 from dropover.progress import advance
-from dropover.rates import ConstantRate, DensityRates, MagnitudeRates, MaximumRates, SampledRates, StrengthRates
 from dropover.regularizer import Regularizer
-from dropover.schedules import Cosine, Linear, Step
 from dropover.uncertainty import MonteCarlo, monte_carlo
-from dropover.units import Channel, Element, Position, Sample
 
 __all__ = [
     "METHODS",

@@ -7,14 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropover import masks, rescaling, validation
-from dropover.draws import Bernoulli, Blocks, Draw, as_draw
-from dropover.effects import Effect, as_effect
-from dropover.following import Follower
-from dropover.jump_rate import JumpRate
-from dropover.rates import ConstantRate, Rates, StrengthRates, as_rates, is_scheduled
-from dropover.schedules import Rate
-from dropover.units import Channel, Element, Position, Units, as_units
+from dropover import validation
+from dropover.compute import masks
+from dropover.parts import rescaling
+from dropover.parts.draws import Bernoulli, Blocks, Draw, as_draw
+from dropover.parts.effects import Effect, as_effect
+from dropover.parts.jump_rate import JumpRate
+from dropover.parts.rates import ConstantRate, Rates, StrengthRates, as_rates, is_scheduled
+from dropover.parts.schedules import Rate
+from dropover.parts.units import Channel, Element, Position, Units, as_units
+from dropover.scheduled import Follower
 
 
 def regularize(

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from dropover import validation
-from dropover.draws import Shared
 from dropover.insertion.layers import may_act, regularizing_modules
 from dropover.insertion.modes import training_flags
-from dropover.jump_rate import JumpRate
 from dropover.methods.drop_connect import DropConnect
+from dropover.parts.draws import Shared
+from dropover.parts.jump_rate import JumpRate
 from dropover.regularizer import Regularizer
 
 _ROWS = 1024

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
-from dropover.lab.stopping import STOPS, Stop, exit_code, stoppable, stops_held
+from dropover.lab.running.stopping import STOPS, Stop, exit_code, stoppable, stops_held
 
 STUDY = """
 name = "own"

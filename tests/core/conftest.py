@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dropover.cards import Method
+from dropover.method import Method
 from dropover.methods import METHODS
 from dropover.regularizer import Regularizer
 

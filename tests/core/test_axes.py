@@ -4,9 +4,9 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from dropover import kernels
-from dropover.axes import leading_axes
-from dropover.density import crowding, principal_projections, relative_density
+from dropover.compute import kernels
+from dropover.compute.density import crowding, principal_projections, relative_density
+from dropover.compute.eigenvectors import leading_axes
 
 BINS = {1: 25, 2: 5, 3: 3}
 SIZES = [(512, 16), (64, 16), (16, 64), (256, 49), (128, 100), (96, 196), (300, 4)]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import dropover
-from dropover import rescaling
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate
+from dropover.parts import rescaling
+from dropover.parts.rates import ConstantRate
 
 # The class of a method's layer and the constructor's arguments with their defaults.
 LISTED = {

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 import dropover
-from dropover import kernels
-from dropover.density import principal_projections, relative_density
+from dropover.compute import kernels
+from dropover.compute.density import principal_projections, relative_density
 
 
 @pytest.fixture(autouse=True, params=["compiled", "by torch's operations"])

@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
-from dropover import elementwise, masks
-from dropover.selection import element_margins
+from dropover.compute import elementwise, masks
+from dropover.compute.selection import element_margins
 
 PIECE = 1 << 18
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import dropover
-from dropover import masks
+from dropover.compute import masks
 
 CALLS = 100_000
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import dropover
-from dropover import density, elementwise, kernels, masks, unitwise
+from dropover.compute import density, elementwise, kernels, masks, unitwise
 
 pytest.importorskip("numba")
 

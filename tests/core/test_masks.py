@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from dropover import masks
+from dropover.compute import masks
 
 CPU = torch.device("cpu")
 

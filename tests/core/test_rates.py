@@ -11,7 +11,7 @@ import torch
 
 import dropover
 from dropover import functional
-from dropover.effects import Flip, Noise
+from dropover.parts.effects import Flip, Noise
 
 DRAWS = 200_000
 CHUNK = 20_000

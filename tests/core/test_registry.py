@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from dropover.cards import Card
+from dropover.method import Card
 from dropover.methods import METHODS
 from dropover.registry import Registry, UnknownNameError
 

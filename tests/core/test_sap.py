@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import dropover
-from dropover import rescaling
-from dropover.effects import Zero
-from dropover.units import Element
+from dropover.parts import rescaling
+from dropover.parts.effects import Zero
+from dropover.parts.units import Element
 
 H = torch.tensor([0.0, 0.01, -0.1, 0.5, -1.0, 2.0, 3.0, -0.02])
 

@@ -5,7 +5,7 @@ import torch
 from scipy import fft
 
 import dropover
-from dropover.spectrum import dct_basis, from_spectrum, to_spectrum
+from dropover.compute.cosine_transform import dct_basis, from_spectrum, to_spectrum
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.utils.checkpoint import checkpoint
 
-from dropover import masks
+from dropover.compute import masks
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate
+from dropover.parts.rates import ConstantRate
 
 from .subjects import CHANNELS, limit, standard_errors, subject
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import dropover
-from dropover.cards import Method
+from dropover.compute.cosine_transform import from_spectrum, to_spectrum
+from dropover.method import Method
 from dropover.methods import METHODS
-from dropover.spectrum import from_spectrum, to_spectrum
 
 CHANNELS = 12
 PRESETS = {"drop-block": {"block_size": 2}}  # the default is larger than the maps here

@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import dropover
-from dropover import elementwise, functional, masks
+from dropover import functional
+from dropover.compute import elementwise, masks
 
 
 def test_the_key_of_a_seed_stays_the_same():

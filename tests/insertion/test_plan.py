@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from dropover import effects, rates, units
-from dropover.draws import WithReplacement
 from dropover.insertion import Plan, insert, replace
 from dropover.methods import METHODS
 from dropover.methods.dropout import Dropout
 from dropover.methods.flipover import Flipover
 from dropover.methods.guided import GuidedDropout
+from dropover.parts import effects, rates, units
+from dropover.parts.draws import WithReplacement
 from dropover.regularizer import Regularizer
 
 

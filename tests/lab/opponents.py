@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.norms import NORMS, Norm
+from dropover.lab.attacks.parts.norms import NORMS, Norm
 from dropover.lab.data import Data
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.examples import pixels
-from dropover.lab.models.normalize import Normalize
+from dropover.lab.models.parts.normalize import Normalize
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Study
-from dropover.lab.training import train
+from dropover.lab.training.loop import train
 
 with warnings.catch_warnings():
     # It imports a module that scipy has moved.

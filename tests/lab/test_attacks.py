@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.adaptive import checkpoints
-from dropover.lab.attacks.losses import margin_ratio
-from dropover.lab.attacks.norms import NORMS
-from dropover.lab.attacks.task import Known, look_at
-from dropover.lab.attacks.untouched import model_untouched
+from dropover.lab.attacks.parts.adaptive import checkpoints
+from dropover.lab.attacks.parts.losses import margin_ratio
+from dropover.lab.attacks.parts.norms import NORMS
+from dropover.lab.attacks.parts.task import Known, look_at
+from dropover.lab.attacks.parts.untouched import model_untouched
 from dropover.lab.streams import generator, seeded
 
 GRADIENT = ["bim", "pgd", "pgd-margin", "apgd", "apgd-dlr"]

@@ -6,11 +6,11 @@ from scipy.stats import chisquare
 from torch import Tensor, nn
 from torchvision.transforms import functional as TF
 
-from dropover.lab.augmentation import PADDING, augmented, cropped, flipped
 from dropover.lab.data import Data
 from dropover.lab.streams import AUGMENTATION, generator
 from dropover.lab.study import TrainingSettings
-from dropover.lab.training import train
+from dropover.lab.training.augmentation import PADDING, augmented, cropped, flipped
+from dropover.lab.training.loop import train
 
 # A test of chance fails a sound program once in ten thousand seeds; the seed is fixed.
 FALSE_ALARM = 1e-4

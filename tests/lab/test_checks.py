@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from dropover.lab.checks import problems_of
+from dropover.lab.running.checks import problems_of
+from dropover.lab.running.study_file import built_in_path, load_study
 from dropover.lab.study import Study
-from dropover.lab.study_file import built_in_path, load_study
 
 
 def problems(**changes: Any) -> list[str]:

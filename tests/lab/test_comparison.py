@@ -3,9 +3,9 @@ import math
 import pandas as pd
 import pytest
 
-from dropover.lab import statistics as st
-from dropover.lab.comparison import audits, columns, figures, levels, worst_levels
-from dropover.lab.results import COLUMNS
+from dropover.lab.judging import statistics as st
+from dropover.lab.judging.comparison import audits, columns, figures, levels, worst_levels
+from dropover.lab.records.store import COLUMNS
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 EPS = [0.05, 0.1, 0.2]

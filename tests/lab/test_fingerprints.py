@@ -6,8 +6,14 @@ import grimp
 import pytest
 
 import dropover
-from dropover.lab import fingerprints
-from dropover.lab.fingerprints import AFTER_TRAINING, BESIDE_TRIALS, fingerprint, net_fingerprint, trial_ingredients
+from dropover.lab.records import fingerprints
+from dropover.lab.records.fingerprints import (
+    AFTER_TRAINING,
+    BESIDE_TRIALS,
+    fingerprint,
+    net_fingerprint,
+    trial_ingredients,
+)
 from dropover.lab.study import Arm, Study
 
 BASE = {"seeds": [3, 1], "data": {"train_limit": 40}, "arms": [{"method": "none"}, {"method": "dropout", "p": 0.5}]}
@@ -99,30 +105,39 @@ def _file(module: str) -> str:
 
 
 # Registries import their entries by name, which no graph shows.
-ENTRIES = ("dropover.methods", "dropover.kernels", "dropover.lab.models", "dropover.lab.data")
+ENTRIES = ("dropover.methods", "dropover.compute.kernels", "dropover.lab.models", "dropover.lab.data")
 
 
 @pytest.mark.parametrize(
     ("listed", "roots"),
     [
-        (BESIDE_TRIALS, ("dropover.lab.trial", "dropover.lab.worker", "dropover.lab.attacks", "dropover.lab.noise")),
-        (AFTER_TRAINING, ("dropover.lab.nets",)),
+        (
+            BESIDE_TRIALS,
+            ("dropover.lab.running.trial", "dropover.lab.running.worker", "dropover.lab.attacks", "dropover.lab.noise"),
+        ),
+        (AFTER_TRAINING, ("dropover.lab.training.trained",)),
     ],
 )
 def test_no_file_that_does_not_count_can_decide_a_result(
     graph: grimp.ImportGraph, listed: tuple[str, ...], roots: tuple[str, ...]
 ):
     used = closure(graph, *roots, *ENTRIES)
-    assert used >= {"lab/training.py", "methods/dropout.py", "kernels/selecting.py", "__init__.py", "masks.py"}
+    assert used >= {
+        "lab/training/loop.py",
+        "methods/dropout.py",
+        "compute/kernels/selecting.py",
+        "__init__.py",
+        "compute/masks.py",
+    }
     assert all((PACKAGE / file).exists() for file in used | set(listed))
     assert {file for file in used if file.startswith(listed)} == set()
 
 
 def test_a_file_that_nobody_knows_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "judging").mkdir(parents=True)
     monkeypatch.setattr(dropover, "__file__", str(tmp_path / "__init__.py"))
     found = []
-    for file in ("__init__.py", "new.py", "lab/new.py", "lab/results.py"):
+    for file in ("__init__.py", "new.py", "lab/new.py", "lab/judging/new.py"):
         (tmp_path / file).write_text("", encoding="utf-8")
         found.append(fingerprints.code.__wrapped__(BESIDE_TRIALS))
     assert len(set(found)) == 3

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import dropover
-from dropover.lab.checks import problems_of
-from dropover.lab.models.foreign import network_named
-from dropover.lab.models.placing import place
-from dropover.lab.models.positions import Place, look
+from dropover.lab.models.parts.foreign import network_named
+from dropover.lab.models.parts.placing import place
+from dropover.lab.models.parts.positions import Place, look
+from dropover.lab.running.checks import problems_of
 from dropover.lab.streams import seeded
 from dropover.lab.study import Study
 from dropover.methods import METHODS

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import dropover
-from dropover.lab.data.idx_set import FILES
+from dropover.lab.data.parts.idx_set import FILES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked")
 
@@ -173,7 +173,7 @@ def test_what_decides_results_runs_them_again_and_says_why(lab: Lab):
         ("the images changed", lambda: lab.images(1)),
         (
             "dropover's own code changed",
-            lambda: lab.edit("package/dropover/lab/training.py", "_step(model", "_step( model"),
+            lambda: lab.edit("package/dropover/lab/training/loop.py", "_step(model", "_step( model"),
         ),
         ("numba VERSION -> 0.0.1", lambda: _other_version(lab, "numba")),
     ]
@@ -209,7 +209,7 @@ def test_what_does_not_matter_keeps_every_trial(lab: Lab):
     (lab.folder / "results").rename(lab.folder / "moved" / "kept")
     lab.out = "moved/kept"
     lab.edit("package/dropover/lab/report/page.py", '"""', '"""Edited. ')
-    lab.edit("package/dropover/lab/statistics.py", '"""', '"""Edited. ')
+    lab.edit("package/dropover/lab/judging/statistics.py", '"""', '"""Edited. ')
     (lab.folder / "unrelated.py").write_text("edited = True\n", encoding="utf-8")
     lab.run()
     assert lab.kept(), lab.shown

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dropover.lab.keeping import DamagedError, set_aside, write, write_text
+from dropover.lab.records.files import DamagedError, set_aside, write, write_text
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path):

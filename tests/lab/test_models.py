@@ -7,7 +7,7 @@ from torchvision.models import resnet18
 
 import dropover
 from dropover.lab.models import NETWORKS
-from dropover.lab.models.positions import DEFAULT_POSITION, positions
+from dropover.lab.models.parts.positions import DEFAULT_POSITION, positions
 from dropover.lab.streams import seeded
 
 SMALL_VIT = {"depth": 2, "width": 16, "heads": 2}

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dropover.lab.checks import problems_of
-from dropover.lab.names import folder_name, label
+from dropover.lab.running.checks import problems_of
+from dropover.lab.running.study_file import StudyError, read_study
 from dropover.lab.study import Study
-from dropover.lab.study_file import StudyError, read_study
+from dropover.lab.study.names import folder_name, label
 
 
 @pytest.mark.parametrize("name", ["main", "fdd-figure5", "My study 2.1", "Größe_α+β", "a", "7", "consul", "x" * 100])

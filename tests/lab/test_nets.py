@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from dropover.lab import nets
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.digests import of_tensors
-from dropover.lab.models.state import net_state
+from dropover.lab.models.parts.state import net_state
+from dropover.lab.running.trial import Progress, run_trial
 from dropover.lab.study import Study
-from dropover.lab.trial import Progress, run_trial
+from dropover.lab.training import trained as nets
 
 STUDY = Study.model_validate(
     {

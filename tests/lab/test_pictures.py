@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import dropover
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 from dropover.lab.models.small_cnn import small_cnn
 from dropover.lab.pictures.curves import curves, losses
 from dropover.lab.pictures.dots import dots

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import dropover
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 from dropover.lab.models.resnet18 import resnet18
 from dropover.lab.models.small_cnn import small_cnn
 from dropover.lab.models.vit_small import vit_small

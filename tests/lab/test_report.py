@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from dropover.lab.records.store import COLUMNS
 from dropover.lab.report import charts
 from dropover.lab.report.files import study_text
 from dropover.lab.report.page import Circumstances, render
-from dropover.lab.results import COLUMNS
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 EVIL = "<script>alert(1)</script>"

@@ -17,19 +17,19 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
-from dropover.lab import nets
-from dropover.lab.comparison import Figure
-from dropover.lab.data.loading import load_data
-from dropover.lab.fingerprints import net_fingerprint
-from dropover.lab.report.paper.writing import write_reproduction
+from dropover.lab.data.parts.loading import load_data
+from dropover.lab.judging.comparison import Figure
+from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts import running
 from dropover.lab.reproductions.parts.cells import cells
 from dropover.lab.reproductions.parts.claims import above
 from dropover.lab.reproductions.parts.items import Claims
 from dropover.lab.reproductions.parts.outcome import Outcome, Ran
+from dropover.lab.reproductions.parts.paper.writing import write_reproduction
 from dropover.lab.reproductions.parts.printed import Printed, fdd_table2, fdd_table3
 from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.training import trained as nets
 
 NAMES = [
     "fdd-table2", "fdd-table3", *(f"fdd-figure{n}" for n in range(2, 8)), "flipover-figure2", "flipover-table1",

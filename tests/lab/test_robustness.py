@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from dropover.insertion import regularizers
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.examples import Examples, logits_on
-from dropover.lab.models.building import build_model
-from dropover.lab.robustness import attack_rows, noise_rows
-from dropover.lab.rows import Row
+from dropover.lab.measuring.robustness import attack_rows, noise_rows
+from dropover.lab.models.parts.building import build_model
+from dropover.lab.records.rows import Row
 from dropover.lab.study import AttackSettings, Study
-from dropover.lab.training import train
+from dropover.lab.training.loop import train
 
 ARM = {"method": "dropout", "p": 0.3, "eval_p": 0.0, "at": ["features"]}
 ATTACKS = [

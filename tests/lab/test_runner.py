@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dropover.lab import runner
 from dropover.lab.blame import logged
-from dropover.lab.results import write_text
-from dropover.lab.runner import Ended, Event, Moved, Started, TrialFunction, run_study
+from dropover.lab.records.store import write_text
+from dropover.lab.running import runner
+from dropover.lab.running.runner import Ended, Event, Moved, Started, TrialFunction, run_study
 from dropover.lab.study import Arm, Study
 
 FAKE = """
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-from dropover.lab.rows import Row
-from dropover.lab.trial import Progress
+from dropover.lab.records.rows import Row
+from dropover.lab.running.trial import Progress
 
 def fake(study, arm, seed, report):
     with (Path(__file__).parent / "calls").open("a") as calls:

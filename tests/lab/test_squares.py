@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from dropover.lab.attacks.parts.squares import Proposals, SquaresL2, SquaresLinf
 from dropover.lab.attacks.square import area
-from dropover.lab.attacks.squares import Proposals, SquaresL2, SquaresLinf
 from dropover.lab.streams import generator
 
 KINDS: dict[str, type[SquaresLinf] | type[SquaresL2]] = {"linf": SquaresLinf, "l2": SquaresL2}

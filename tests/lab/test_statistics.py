@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
-from dropover.lab import statistics as st
+from dropover.lab.judging import statistics as st
 
 A = [0.978, 0.981, 0.975, 0.979, 0.983, 0.980]
 B = [0.974, 0.976, 0.977, 0.973, 0.975, 0.978]

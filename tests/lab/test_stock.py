@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dropover.lab import again, fingerprints
-from dropover.lab.guard import ChangedError, Guarded
-from dropover.lab.results import Trial, trials_of, write_trial
-from dropover.lab.rows import Row
-from dropover.lab.stock import take_stock
+from dropover.lab.records import again, fingerprints
+from dropover.lab.records.rows import Row
+from dropover.lab.records.stock import take_stock
+from dropover.lab.records.store import Trial, trials_of, write_trial
+from dropover.lab.running.guard import ChangedError, Guarded
 from dropover.lab.study import Study
 
 ROWS = [Row("clean", None, 0.5)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dropover.lab.study_file import StudyError, built_in_path, load_study, read_study
+from dropover.lab.running.study_file import StudyError, built_in_path, load_study, read_study
 
 FILE = """
 name = "scaled"

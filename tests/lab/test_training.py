@@ -13,7 +13,7 @@ from dropover.lab.examples import pixels
 from dropover.lab.models import NETWORKS
 from dropover.lab.streams import BATCHES, generator, seeded
 from dropover.lab.study import TrainingSettings
-from dropover.lab.training import DivergedError, train
+from dropover.lab.training.loop import DivergedError, train
 
 COUNT = 65
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from dropover.insertion.hooks import inserted_in
-from dropover.lab.data.loading import load_data
-from dropover.lab.models.building import build_model
-from dropover.lab.rows import Row
+from dropover.lab.data.parts.loading import load_data
+from dropover.lab.models.parts.building import build_model
+from dropover.lab.records.rows import Row
+from dropover.lab.running.trial import Progress, run_trial
 from dropover.lab.study import Arm, Study
-from dropover.lab.trial import Progress, run_trial
 
 EPS = [0.0, 0.1]
 

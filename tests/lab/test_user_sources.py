@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dropover.lab import user_sources as module
-from dropover.lab.user_sources import UserSources, user_sources
+from dropover.lab.records import sources as module
+from dropover.lab.records.sources import UserSources, user_sources
 
 Write = Callable[[Mapping[str, str]], Path]
 _numbers = itertools.count()

@@ -3,9 +3,9 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from dropover.lab import statistics as st
-from dropover.lab import verdicts
-from dropover.lab.comparison import Audit, Column, Figure
+from dropover.lab.judging import statistics as st
+from dropover.lab.judging import verdicts
+from dropover.lab.judging.comparison import Audit, Column, Figure
 from dropover.lab.study import Arm, Study
 
 

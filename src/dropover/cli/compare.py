@@ -12,7 +12,7 @@ from dropover.cli.ending import RESULTS, fail, failures_told, stopped, stops_tol
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dropover.lab.runner import Outcome
+    from dropover.lab.running.runner import Outcome
     from dropover.lab.study import Study
 
 
@@ -43,7 +43,7 @@ def compare(
 
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
-    from dropover.lab.study_file import StudyError, try_out
+    from dropover.lab.running.study_file import StudyError, try_out
 
     command = shlex.join(["dropover", *sys.argv[1:]])
     with failures_told(RESULTS, StudyError):
@@ -60,7 +60,7 @@ def compare(
 
 def _path_of(name: str | None) -> Path:
     """The study file that is meant: one on disk, else the built-in one of that name."""
-    from dropover.lab.study_file import BUILT_IN, built_in_path
+    from dropover.lab.running.study_file import BUILT_IN, built_in_path
 
     path = built_in_path(BUILT_IN if name is None else name)
     return Path(name) if name is not None and (Path(name).is_file() or not path.is_file()) else path
@@ -68,7 +68,7 @@ def _path_of(name: str | None) -> Path:
 
 def _load(path: Path, seeds: int | None = None, scale: str | None = None, variant: str | None = None) -> "Study":
     """What a study file asks for, not tried out yet: first its name says where errors of the user's code are kept."""
-    from dropover.lab.study_file import read_study, well_formed
+    from dropover.lab.running.study_file import read_study, well_formed
 
     raw = read_study(path, scale, variant)
     return well_formed(raw if seeds is None else {**raw, "seeds": seeds}, str(path))
@@ -78,8 +78,8 @@ def _run(console: "Console", study: "Study", folder: Path, jobs: int, command: s
     """Run a study that has been tried out, and leave with the right exit code."""
     from dropover.cli.live import Live
     from dropover.lab.data import described
-    from dropover.lab.data.loading import load_data
-    from dropover.lab.runner import run_study
+    from dropover.lab.data.parts.loading import load_data
+    from dropover.lab.running.runner import run_study
 
     folder.mkdir(parents=True, exist_ok=True)
     typer.echo(described(load_data(study.data), study.data.name))
@@ -100,8 +100,8 @@ def _run(console: "Console", study: "Study", folder: Path, jobs: int, command: s
 def _write(console: "Console", study: "Study", folder: Path, outcome: "Outcome", jobs: int, command: str) -> None:
     """Write the files, print the table and what to make of it, and each failed trial."""
     from dropover.cli.table import show
+    from dropover.lab.records.store import table_of
     from dropover.lab.report.files import write_files
-    from dropover.lab.results import table_of
 
     circumstances = write_files(folder, study, outcome, jobs, command)
     if outcome.finished:

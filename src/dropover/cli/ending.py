@@ -9,7 +9,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from dropover.lab.blame import Problem, is_foreign, logged, one_line
-from dropover.lab.stopping import Stop, exit_code, stoppable
+from dropover.lab.running.stopping import Stop, exit_code, stoppable
 
 RESULTS = Path("results")
 """Where results go unless told otherwise, and tracebacks while it isn't known yet whose they are."""

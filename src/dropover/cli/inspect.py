@@ -74,14 +74,14 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     """
     import torch
 
-    from dropover.lab.data.loading import load_data
+    from dropover.lab.data.parts.loading import load_data
     from dropover.lab.examples import pixels
-    from dropover.lab.models.foreign import network_named
-    from dropover.lab.models.positions import look, places
+    from dropover.lab.models.parts.foreign import network_named
+    from dropover.lab.models.parts.positions import look, places
+    from dropover.lab.models.parts.weights import load_weights
     from dropover.lab.probing.finding import default_places
     from dropover.lab.report.inspection.drawing import Shown
     from dropover.lab.streams import WEIGHTS, seeded
-    from dropover.lab.weights import load_weights
 
     data = load_data(settings)
     _, channels, size, _ = data.test_images.shape

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from dropover.lab.runner import Ended, Event, Failed, Moved, Noted, Started
+from dropover.lab.running.runner import Ended, Event, Failed, Moved, Noted, Started
 from dropover.lab.study import Study
 
 

@@ -61,7 +61,7 @@ def _list(console: "Console") -> None:
 
 def _shape_of(data: str) -> tuple[int, int, int]:
     """Channels, pixels a side and classes of a data set."""
-    from dropover.lab.data.loading import load_data
+    from dropover.lab.data.parts.loading import load_data
     from dropover.lab.study import DataSettings
 
     images = load_data(DataSettings(name=data))
@@ -72,7 +72,7 @@ def _show(console: "Console", name: str, channels: int, size: int, classes: int)
     import torch
     from rich.table import Table
 
-    from dropover.lab.models.foreign import network_named
+    from dropover.lab.models.parts.foreign import network_named
 
     network = network_named(name)
     for setting, default in network.settings().items():
@@ -125,7 +125,7 @@ def _positions(console: "Console", network: "Network", model: "nn.Module", image
 
 def _named(network: "Network", model: "nn.Module", images: "Tensor") -> list[tuple[str, ...]]:
     """The named positions, those of the same content in one row."""
-    from dropover.lab.models.positions import positions
+    from dropover.lab.models.parts.positions import positions
 
     rows: list[tuple[str, ...]] = []
     for name, there in positions(model, network.positions, images).items():
@@ -149,7 +149,7 @@ def _together(network: "Network", targets: tuple[str, ...]) -> str:
 
 def _by_path(model: "nn.Module", images: "Tensor") -> list[tuple[str, ...]]:
     """What comes out of the outer modules, of those where a layer can sit."""
-    from dropover.lab.models.positions import Place, PositionError, look
+    from dropover.lab.models.parts.positions import Place, PositionError, look
 
     rows: list[tuple[str, ...]] = []
     for path, _ in model.named_modules():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dropover.lab.reproductions import Reproduction
     from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.runner import Listener
+    from dropover.lab.running.runner import Listener
     from dropover.lab.study import Study
 
 
@@ -89,7 +89,7 @@ def _run(
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
     from dropover.lab.reproductions.parts.running import plan, run
-    from dropover.lab.study_file import StudyError
+    from dropover.lab.running.study_file import StudyError
 
     workers = jobs or usable_cores()
     command = shlex.join(["dropover", *sys.argv[1:]])
@@ -118,7 +118,7 @@ def _run(
 def _write(console: "Console", reproduction: "Reproduction", outcome: "Outcome", folder: Path, command: str) -> Path:
     """Draw what there is, print it, and return where the page is."""
     from dropover.cli.paper_table import show
-    from dropover.lab.report.paper.writing import write_reproduction
+    from dropover.lab.reproductions.parts.paper.writing import write_reproduction
 
     items = reproduction.draw(outcome)
     files = write_reproduction(folder, reproduction, outcome, items, command)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dropover.lab import verdicts
-from dropover.lab.comparison import CLEAN, Column, audits, columns
+from dropover.lab.judging import verdicts
+from dropover.lab.judging.comparison import CLEAN, Column, audits, columns
 from dropover.lab.study import Study
 
 CELL = len("99.9 ± 10.0 *†")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from dropover.insertion.hooks import inserted_in
-from dropover.rates import StrengthRates
+from dropover.parts.rates import StrengthRates
 from dropover.regularizer import Regularizer
 
 TORCH_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)

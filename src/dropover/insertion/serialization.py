@@ -8,13 +8,13 @@ from typing import Any
 from torch import nn
 
 from dropover import validation
-from dropover.draws import Draw
-from dropover.effects import Effect
 from dropover.methods import METHODS
-from dropover.rates import Rates
+from dropover.parts.draws import Draw
+from dropover.parts.effects import Effect
+from dropover.parts.rates import Rates
+from dropover.parts.schedules import KNOWN
+from dropover.parts.units import Units
 from dropover.regularizer import Regularizer
-from dropover.schedules import KNOWN
-from dropover.units import Units
 
 Encoded = None | bool | int | float | str | list[Any] | dict[str, Any]
 

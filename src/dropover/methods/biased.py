@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.effects import Zero
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate, MagnitudeRates
+from dropover.parts.effects import Zero
+from dropover.parts.rates import ConstantRate, MagnitudeRates
+from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.units import Element
 
 CARD = Card(
     title="Biased dropout",

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.effects import Zero
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate, constant
+from dropover.parts.effects import Zero
+from dropover.parts.rates import ConstantRate, constant
+from dropover.parts.schedules import Rate
+from dropover.parts.units import Position
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.schedules import Rate
-from dropover.units import Position
 
 CARD = Card(
     title="Cross-map dropout",

@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.effects import Zero
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate, DensityRates
+from dropover.parts.effects import Zero
+from dropover.parts.rates import ConstantRate, DensityRates
+from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.units import Channel
 
 FDD = Source(
     "Ke et al. 2020: Group-wise dynamic dropout based on latent semantic variations. AAAI",

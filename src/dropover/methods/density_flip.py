@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.effects import Flip
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
 from dropover.methods.density import FDD
-from dropover.rates import ConstantRate, DensityRates
+from dropover.parts.effects import Flip
+from dropover.parts.rates import ConstantRate, DensityRates
+from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.units import Channel
 
 CARD = Card(
     title="Density-guided flip",

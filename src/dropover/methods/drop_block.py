@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from dropover import validation
-from dropover.cards import Card, Method, Source
-from dropover.draws import Blocks
-from dropover.effects import Zero
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate, constant
+from dropover.parts.draws import Blocks
+from dropover.parts.effects import Zero
+from dropover.parts.rates import ConstantRate, constant
+from dropover.parts.schedules import Rate
+from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.schedules import Rate
-from dropover.units import Element
 
 CARD = Card(
     title="DropBlock",

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from dropover.cards import Card, Method, Source
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
 from dropover.methods.dropout import Dropout, dropout
-from dropover.schedules import Rate
+from dropover.parts.schedules import Rate
 
 Host = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 

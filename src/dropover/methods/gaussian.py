@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.effects import Noise
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import constant
+from dropover.parts.effects import Noise
+from dropover.parts.rates import constant
+from dropover.parts.schedules import Rate
+from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.schedules import Rate
-from dropover.units import Element
 
 CARD = Card(
     title="Gaussian dropout",

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.effects import Zero
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate, StrengthRates, fixed_strength
+from dropover.parts.effects import Zero
+from dropover.parts.rates import ConstantRate, StrengthRates, fixed_strength
+from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer, check_input, regularize
-from dropover.units import Channel
 
 CARD = Card(
     title="Guided dropout",

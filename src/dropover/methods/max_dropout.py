@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from dropover.cards import Card, Method, Source
-from dropover.draws import Shared
-from dropover.effects import Zero
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import ConstantRate, MaximumRates
+from dropover.parts.draws import Shared
+from dropover.parts.effects import Zero
+from dropover.parts.rates import ConstantRate, MaximumRates
+from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
-from dropover.units import Element
 
 CARD = Card(
     title="MaxDropout",

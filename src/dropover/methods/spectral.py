@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from dropover import validation
-from dropover.cards import Card, Method, Source
-from dropover.effects import Zero
+from dropover.compute.cosine_transform import from_spectrum, to_spectrum
+from dropover.compute.selection import laid_out_like
+from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
-from dropover.rates import MagnitudeRates
+from dropover.parts.effects import Zero
+from dropover.parts.rates import MagnitudeRates
+from dropover.parts.units import Element, map_dims
 from dropover.regularizer import Regularizer, Setting, check_input, regularize
-from dropover.selection import laid_out_like
-from dropover.spectrum import from_spectrum, to_spectrum
-from dropover.units import Element, map_dims
 
 CARD = Card(
     title="Spectral dropout",

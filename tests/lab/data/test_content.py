@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dropover.lab.data import loading
-from dropover.lab.data.loading import content_of, load_data
-from dropover.lab.runner import run_study
+from dropover.lab.data.parts import loading
+from dropover.lab.data.parts.loading import content_of, load_data
+from dropover.lab.running.runner import run_study
 from dropover.lab.study import DataSettings, Study
 
 

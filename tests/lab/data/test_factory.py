@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dropover.lab.data import Data, DataError
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.study import DataSettings
 
 HEAD = """

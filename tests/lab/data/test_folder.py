@@ -11,7 +11,7 @@ from PIL import Image
 
 from dropover.lab import waiting
 from dropover.lab.data import Data, DataError
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.study import DataSettings
 
 draws = np.random.default_rng(0)

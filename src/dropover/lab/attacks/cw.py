@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
-from dropover.lab.attacks.losses import margin
-from dropover.lab.attacks.task import Task
+from dropover.lab.attacks.parts.losses import margin
+from dropover.lab.attacks.parts.task import Task
 from dropover.validation import number, whole
 
 _INNERMOST = 1 - 1e-6

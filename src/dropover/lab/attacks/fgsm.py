@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
-from dropover.lab.attacks.losses import cross_entropy
-from dropover.lab.attacks.task import Task
+from dropover.lab.attacks.parts.losses import cross_entropy
+from dropover.lab.attacks.parts.task import Task
 
 
 def fgsm(task: Task) -> list[Tensor]:

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
-from dropover.lab.attacks.climbing import FixedSteps, climb, fraction
-from dropover.lab.attacks.losses import cross_entropy
-from dropover.lab.attacks.task import Task
+from dropover.lab.attacks.parts.climbing import FixedSteps, climb, fraction
+from dropover.lab.attacks.parts.losses import cross_entropy
+from dropover.lab.attacks.parts.task import Task
 
 
 def pgd(task: Task, *, steps: int = 10, step: float = 0.1, restarts: int = 1) -> list[Tensor]:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
-from dropover.lab.attacks.losses import margin
-from dropover.lab.attacks.squares import Proposals, SquaresL2, SquaresLinf
-from dropover.lab.attacks.task import Task
+from dropover.lab.attacks.parts.losses import margin
+from dropover.lab.attacks.parts.squares import Proposals, SquaresL2, SquaresLinf
+from dropover.lab.attacks.parts.task import Task
 from dropover.validation import number, whole
 
 _PROPOSALS: dict[str, Callable[[Tensor, float, Tensor, torch.Generator], Proposals]] = {

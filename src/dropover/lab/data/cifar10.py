@@ -1,7 +1,7 @@
 """CIFAR-10 (Krizhevsky 2009): 60,000 small photographs of animals and vehicles."""
 
 from dropover.lab.data import DATA, DataSource
-from dropover.lab.data.cifar import Cifar
+from dropover.lab.data.parts.cifar import Cifar
 
 CIFAR10 = Cifar(
     "cifar10",

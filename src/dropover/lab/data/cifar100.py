@@ -1,7 +1,7 @@
 """CIFAR-100 (Krizhevsky 2009): 60,000 small photographs of a hundred kinds of things."""
 
 from dropover.lab.data import DATA, DataSource
-from dropover.lab.data.cifar import Cifar
+from dropover.lab.data.parts.cifar import Cifar
 
 CIFAR100 = Cifar("cifar100", "CIFAR100", "cifar-100-python", ("train", "test", "meta")).as_set()
 

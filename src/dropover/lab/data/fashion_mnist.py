@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dropover.lab.data import DATA, DataSource
-from dropover.lab.data.idx_set import IdxSet
+from dropover.lab.data.parts.idx_set import IdxSet
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dropover.lab.data import DATA, Data, DataError, DataSource
-from dropover.lab.data.decoding import decoded
+from dropover.lab.data.parts.decoding import decoded
 from dropover.lab.streams import generator
 
 TEST_SHARE = 0.2

@@ -1,7 +1,7 @@
 """MNIST (LeCun, Bottou, Bengio & Haffner 1998): 70,000 handwritten digits."""
 
 from dropover.lab.data import DATA, DataSource
-from dropover.lab.data.idx_set import IdxSet
+from dropover.lab.data.parts.idx_set import IdxSet
 
 MNIST = IdxSet("mnist", "MNIST", tuple("0123456789"))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dropover.lab.data import DATA, Data, DataSource
-from dropover.lab.data.checked_set import CheckedSet
+from dropover.lab.data.parts.checked_set import CheckedSet
 
 PARTS = ("train", "test")
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from dropover.lab.models import NETWORKS, Network
-from dropover.lab.models.normalize import Normalize
+from dropover.lab.models.parts.normalize import Normalize
 from dropover.validation import choice, number
 
 # Up to this size the stem keeps the resolution; torchvision's would leave the last stage one pixel of it.

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from torch import nn
 
 from dropover.lab.models import NETWORKS, Network
-from dropover.lab.models.normalize import Normalize
+from dropover.lab.models.parts.normalize import Normalize
 from dropover.validation import number
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dropover.lab.models import NETWORKS, Network
-from dropover.lab.models.normalize import Normalize
+from dropover.lab.models.parts.normalize import Normalize
 from dropover.validation import number, whole
 
 

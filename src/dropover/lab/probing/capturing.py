@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dropover.insertion.layers import regularizers
 from dropover.insertion.modes import training_flags
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 from dropover.lab.streams import seeded
 
 PROBING = "probing"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dropover.insertion.modes import training_flags
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 
 
 def default_places(model: nn.Module, images: Tensor) -> list[Place]:

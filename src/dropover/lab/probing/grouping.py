@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 from dropover.lab.probing.capturing import activations
 from dropover.lab.probing.inverting import entropy, heat, invert
 from dropover.lab.probing.projecting import Projection, project

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from dropover.insertion.modes import training_flags
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 
 _RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dropover.density import principal_projections, relative_density
-from dropover.effects import Flip, Zero
+from dropover.compute.density import principal_projections, relative_density
 from dropover.insertion.modes import training_flags
 from dropover.lab.probing.capturing import PROBING
 from dropover.lab.streams import seeded
 from dropover.methods.density import DensityDropout
-from dropover.rates import DEFAULT_BINS, DensityRates
+from dropover.parts.effects import Flip, Zero
+from dropover.parts.rates import DEFAULT_BINS, DensityRates
+from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer
-from dropover.units import Channel
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from dropover.lab.comparison import levels
+from dropover.lab.judging.comparison import levels
 from dropover.lab.pictures.palette import COLORS, REFERENCE_COLOR
 from dropover.lab.study import Study
 

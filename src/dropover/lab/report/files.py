@@ -6,12 +6,12 @@ from typing import Any
 
 import tomli_w
 
-from dropover.lab.data.loading import load_data
-from dropover.lab.keeping import write_text
+from dropover.lab.data.parts.loading import load_data
 from dropover.lab.machine import machine, versions
+from dropover.lab.records.files import write_text
+from dropover.lab.records.store import table_of
 from dropover.lab.report.page import Circumstances, render
-from dropover.lab.results import table_of
-from dropover.lab.runner import Outcome
+from dropover.lab.running.runner import Outcome
 from dropover.lab.study import Study
 
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from dropover.cards import Card
-from dropover.lab import verdicts
-from dropover.lab.attacks.task import PIXELS
-from dropover.lab.comparison import CLEAN, Audit, Column, attacks_in, audits, columns, figures, worst_levels
-from dropover.lab.models.building import NONE, positions_of
+from dropover.lab.attacks.parts.task import PIXELS
+from dropover.lab.judging import verdicts
+from dropover.lab.judging.comparison import CLEAN, Audit, Column, attacks_in, audits, columns, figures, worst_levels
+from dropover.lab.measuring.robustness import WORST, norm_of
+from dropover.lab.models.parts.building import NONE, positions_of
 from dropover.lab.report import charts
 from dropover.lab.report.templates import environment
-from dropover.lab.robustness import WORST, norm_of
 from dropover.lab.study import Arm, AttackSettings, Study
+from dropover.method import Card
 from dropover.methods import METHODS
 
 

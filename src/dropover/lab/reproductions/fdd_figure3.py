@@ -28,8 +28,8 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """The averages for one image as printed, and the entropies over many."""
     import math
 
-    from dropover.lab import statistics as st
-    from dropover.lab.comparison import Figure
+    from dropover.lab.judging import statistics as st
+    from dropover.lab.judging.comparison import Figure
     from dropover.lab.pictures.maps import averaged_maps
     from dropover.lab.probing.grouping import GROUPS
     from dropover.lab.reproductions.parts.claims import above

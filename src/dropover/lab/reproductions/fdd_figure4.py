@@ -10,7 +10,7 @@ from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dropover.lab.comparison import Figure
+    from dropover.lab.judging.comparison import Figure
     from dropover.lab.reproductions.parts.items import Item
     from dropover.lab.reproductions.parts.outcome import Outcome, Ran
     from dropover.lab.reproductions.parts.request import Request
@@ -99,8 +99,8 @@ def _over_seeds(
     """A measure of each net's activations, arm by arm."""
     import math
 
-    from dropover.lab import statistics as st
-    from dropover.lab.comparison import Figure
+    from dropover.lab.judging import statistics as st
+    from dropover.lab.judging.comparison import Figure
     from dropover.lab.reproductions.parts.cells import NAMES
 
     figures = {}

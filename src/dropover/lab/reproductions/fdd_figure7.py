@@ -77,7 +77,7 @@ def _panel(ran: Ran) -> str:
 
 def _table(outcome: Outcome) -> Item:
     """The points of both pictures' curves."""
-    from dropover.lab.comparison import levels
+    from dropover.lab.judging.comparison import levels
     from dropover.lab.reproductions.fdd_table2 import SAME
     from dropover.lab.reproductions.fdd_table3 import ARMS
     from dropover.lab.reproductions.parts.cells import NAMES, cells
@@ -105,7 +105,7 @@ def _table(outcome: Outcome) -> Item:
 
 def _claims(outcome: Outcome) -> Item:
     """That FDD is above the others where the paper says so: at the larger intensities, of which the last is judged."""
-    from dropover.lab.comparison import levels
+    from dropover.lab.judging.comparison import levels
     from dropover.lab.reproductions.fdd_table2 import PROPOSED
     from dropover.lab.reproductions.parts.claims import above
     from dropover.lab.reproductions.parts.items import Claims

@@ -28,8 +28,8 @@ def requests(scale: Scale) -> Sequence[Request]:
 
 def draw(outcome: Outcome) -> Sequence[Item]:
     """Attacks and ε down, arms across, as printed; the margin loss below, and then all as shares of all images."""
-    from dropover.lab import verdicts
-    from dropover.lab.comparison import audits
+    from dropover.lab.judging import verdicts
+    from dropover.lab.judging.comparison import audits
     from dropover.lab.reproductions.fdd_table2 import SAME
     from dropover.lab.reproductions.parts.cells import NAMES, cells, set_name
     from dropover.lab.reproductions.parts.items import Line, Table

@@ -27,7 +27,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """A row a noise, at the levels of table 2."""
     import pandas as pd
 
-    from dropover.lab.data.loading import balanced_prefix
+    from dropover.lab.data.parts.loading import balanced_prefix
     from dropover.lab.examples import pixels
     from dropover.lab.noise import NOISES
     from dropover.lab.pictures.images import noisy_images

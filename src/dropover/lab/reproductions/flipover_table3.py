@@ -37,7 +37,7 @@ def requests(scale: Scale) -> Sequence[Request]:
 
 def draw(outcome: Outcome) -> Sequence[Item]:
     """Networks and methods down; the chosen rates and three accuracies across."""
-    from dropover.lab.comparison import Figure
+    from dropover.lab.judging.comparison import Figure
     from dropover.lab.reproductions.parts.cells import set_name
     from dropover.lab.reproductions.parts.claims import above
     from dropover.lab.reproductions.parts.grid import best, grid, pair_text, whole

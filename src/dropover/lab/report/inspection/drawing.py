@@ -11,10 +11,10 @@ from dropover.insertion import regularizers
 from dropover.insertion.hooks import inserted_at
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.data import Data
-from dropover.lab.data.loading import balanced_prefix
-from dropover.lab.evaluation import right_under_noise
+from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels
-from dropover.lab.models.positions import Place, Position
+from dropover.lab.measuring.evaluation import right_under_noise
+from dropover.lab.models.parts.positions import Place, Position
 from dropover.lab.noise import NOISES
 from dropover.lab.pictures.histograms import activation_histograms
 from dropover.lab.pictures.images import adversarial_images, noisy_images
@@ -24,8 +24,8 @@ from dropover.lab.probing.capturing import PROBING, activations, capture
 from dropover.lab.probing.grouping import GROUPS, inverted_groups
 from dropover.lab.probing.projecting import project
 from dropover.lab.streams import generator
+from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer
-from dropover.units import Channel
 
 NOISE_LEVELS = {"gaussian": 0.1, "salt-and-pepper": 0.05, "poisson": 50.0}
 """What the Flipover article puts on CIFAR-10."""

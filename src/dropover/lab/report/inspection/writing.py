@@ -4,8 +4,8 @@ import base64
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dropover.lab.keeping import write_text
 from dropover.lab.pictures.style import save
+from dropover.lab.records.files import write_text
 from dropover.lab.report.inspection.drawing import Drawing
 from dropover.lab.report.templates import environment
 

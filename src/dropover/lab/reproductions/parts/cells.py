@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from dropover.lab import verdicts
-from dropover.lab.comparison import Figure
+from dropover.lab.judging import verdicts
+from dropover.lab.judging.comparison import Figure
 from dropover.lab.reproductions.parts.items import Cell, Line
 from dropover.lab.reproductions.parts.outcome import Ran
 from dropover.lab.reproductions.parts.printed import Printed

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from dropover.lab import statistics as st
-from dropover.lab.comparison import Figure
+from dropover.lab.judging import statistics as st
+from dropover.lab.judging.comparison import Figure
 from dropover.lab.reproductions.parts.items import Claim
 
 HOLDS, FAILS = "holds", "does not hold"

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from dropover.lab.comparison import CLEAN, Figure
+from dropover.lab.judging.comparison import CLEAN, Figure
+from dropover.lab.measuring.robustness import AT_INFERENCE
 from dropover.lab.reproductions.parts.outcome import Ran
-from dropover.lab.robustness import AT_INFERENCE
 
 Grid = Mapping[tuple[float, float], Figure]
 """(train rate, test rate) to a figure over seeds."""

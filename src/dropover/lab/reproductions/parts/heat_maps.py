@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from dropover.lab.data.loading import balanced_prefix
+from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import pixels
-from dropover.lab.models.positions import Place
+from dropover.lab.models.parts.positions import Place
 from dropover.lab.probing.grouping import GROUPS, Inverted, inverted_groups
 from dropover.lab.probing.inverting import entropy
 from dropover.lab.reproductions.parts.outcome import Ran

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
-    from dropover.lab.comparison import Figure
+    from dropover.lab.judging.comparison import Figure
     from dropover.lab.reproductions.parts.printed import Printed
 
 

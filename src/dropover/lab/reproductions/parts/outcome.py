@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
-from dropover.lab.comparison import CLEAN, Figure, figures
 from dropover.lab.data import Data
-from dropover.lab.data.loading import load_data
-from dropover.lab.nets import trained_net
+from dropover.lab.data.parts.loading import load_data
+from dropover.lab.judging.comparison import CLEAN, Figure, figures
 from dropover.lab.reproductions.parts.request import Request
 from dropover.lab.study import Arm, Study
+from dropover.lab.training.trained import trained_net
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dropover.lab.running.study_file import built_in_path, checked, read_study
 from dropover.lab.study import AttackSettings, Study
-from dropover.lab.study_file import built_in_path, checked, read_study
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from dropover.lab.data import DataError
-from dropover.lab.data.loading import content_of
-from dropover.lab.keeping import write_text
+from dropover.lab.data.parts.loading import content_of
+from dropover.lab.records.files import write_text
+from dropover.lab.records.stock import take_stock
+from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.files import study_text
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.outcome import Outcome, Ran
 from dropover.lab.reproductions.parts.request import Request
-from dropover.lab.results import table_of, write_table
-from dropover.lab.runner import Listener, run_study
-from dropover.lab.stock import take_stock
+from dropover.lab.running.runner import Listener, run_study
+from dropover.lab.running.trial import run_trial
 from dropover.lab.study import DataSettings, Scale, Study
-from dropover.lab.trial import run_trial
 
 NETS = "nets"
 """The folder of trained nets, beside the folders of the names."""

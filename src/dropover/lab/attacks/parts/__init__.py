@@ -1,0 +1,1 @@
+"""What attacks share: the task, its balls and losses, and the loops that climb."""

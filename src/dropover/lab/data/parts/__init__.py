@@ -1,0 +1,1 @@
+"""What data sets share: files, formats, decoding, loading."""

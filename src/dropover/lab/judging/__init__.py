@@ -1,0 +1,1 @@
+"""What the long table says: figures over seeds, tests, and words."""

@@ -1,0 +1,1 @@
+"""What every network and every placing shares."""

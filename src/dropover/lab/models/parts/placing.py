@@ -1,0 +1,96 @@
+"""A method's layers at positions of a network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dropover.insertion import Plan, insert
+from dropover.lab.models.parts.positions import Named, Position, PositionError, look, places
+from dropover.method import Method
+from dropover.parts.rates import DensityRates, StrengthRates
+from dropover.parts.units import Element, Sample
+from dropover.regularizer import Regularizer
+
+
+def place(
+    model: nn.Module, named: Named, at: Sequence[str], method: Method, settings: Mapping[str, Any], images: Tensor
+) -> list[Plan]:
+    """Put a layer of `method` at each place that the words of `at` mean. The model's own parameters keep their names.
+
+    Args:
+        model: The network, changed in place.
+        named: Its named positions, see `Network.positions`.
+        at: Names of positions, or modules' paths; see `places`.
+        method: What to put there. Which dimension holds its channels follows from the place, as in `dropover.insert`:
+            the features for tokens (N, T, F).
+        settings: The method's settings; `channel_dim` where that can't be known from the place.
+        images: Two images, pixels in [0, 1], that the network is shown.
+
+    Returns:
+        What was put where, in at most two plans: one for each side of modules.
+
+    Raises:
+        PositionError: the network has no such place, or it is none for this method. The model is unchanged.
+        TypeError: a setting that the method doesn't have, or one of the wrong kind.
+        ValueError: a setting out of range, or one that doesn't fit what passes there.
+    """
+    layers = {}
+    for where, position in look(model, places(model, named, at), images).items():
+        channel_dim = settings.get("channel_dim", position.channel_dim)
+        layer = method.make(units=_units(position, channel_dim), **{**settings, "channel_dim": channel_dim})
+        _check(method, layer, position, asked=channel_dim is None)
+        layers[where] = layer
+    plans: list[Plan] = []
+    try:
+        for side in ("before", "after"):
+            wanted: dict[str | type[nn.Module], nn.Module | tuple[str, nn.Module]] = {
+                where.path: (side, layer) for where, layer in layers.items() if where.side == side
+            }
+            if wanted:
+                plans.append(insert(model, wanted, example=images))
+    except BaseException:
+        for plan in plans:
+            plan.remove()
+        raise
+    return plans
+
+
+def _units(position: Position, channel_dim: object) -> int:
+    shape = (0, *position.shape)
+    inside = isinstance(channel_dim, int) and -len(shape) < channel_dim < len(shape)
+    return shape[channel_dim] if inside and isinstance(channel_dim, int) else 1  # the layer says what is wrong with it
+
+
+def _check(method: Method, layer: nn.Module, position: Position, asked: bool) -> None:
+    """Raise `PositionError` for a method that is meant for something else than what passes at the position.
+
+    Or for one that has to know the dimension of the channels where it is unknown.
+    """
+    if asked and isinstance(layer, Regularizer) and layer.uses_channels:
+        raise PositionError(
+            f"{method.name} has to know which dimension holds the channels, and {position.place} there are "
+            f"{position.content}: say it, as channel_dim = 1 or channel_dim = -1 (the last)"
+        )
+    meant = {method.kind, "tokens", "unknown"}
+    rule = layer.rule if isinstance(layer, Regularizer) else None
+    if isinstance(rule, DensityRates) and rule.components == 1:
+        meant.add("features")
+    if isinstance(rule, StrengthRates):
+        meant.add("maps")  # one strength a map
+    if position.kind in meant or _works_anywhere(layer):
+        return
+    raise PositionError(f"{method.name} is meant for {method.kind}, and {position.place} there are {position.content}")
+
+
+def _works_anywhere(layer: nn.Module) -> bool:
+    """Whether the layer hits single elements, or whole samples, and needs no maps for it."""
+    if not isinstance(layer, Regularizer) or not isinstance(layer.units, Element | Sample):
+        return False
+    with torch.random.fork_rng(devices=[]):
+        try:
+            layer(torch.ones(2, 2))
+        except ValueError:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""What a trial is determined by, and its results on disk."""

@@ -1,0 +1,116 @@
+"""What a trial's results, and a trained net, are determined by: named ingredients, and one digest of them all.
+
+The ingredients are "settings" (of model, training, evaluation and arm, less the arm's name), "seed", "data" (by
+content), "user code" (file by file), "code" (this package's) and "versions". What things are called, where they lie and
+in which order they come is not among them.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dropover
+from dropover.lab.data.parts.loading import content_of
+from dropover.lab.digests import of_plain
+from dropover.lab.machine import deciding_versions
+from dropover.lab.models.parts.foreign import TIMM
+from dropover.lab.records.sources import user_sources
+from dropover.lab.study import Arm, Study
+from dropover.lab.user_code import is_user_code
+
+Ingredients = Mapping[str, Any]
+
+# What only plans, shows or judges results: editing it leaves every trial's rows as they are. All else counts, and
+# nothing that a trial runs may import what is listed here.
+BESIDE_TRIALS = (
+    "cli/",
+    "lab/judging/",
+    "lab/pictures/",
+    "lab/probing/",
+    "lab/records/again.py",
+    "lab/records/stock.py",
+    "lab/records/store.py",
+    "lab/report/",
+    "lab/reproductions/",
+    "lab/running/checks.py",
+    "lab/running/guard.py",
+    "lab/running/runner.py",
+    "lab/running/starting.py",
+    "lab/running/stopping.py",
+    "lab/running/study_file.py",
+)
+# What is done to a net only after its training, which nothing that makes a net may import.
+AFTER_TRAINING = (*BESIDE_TRIALS, "lab/attacks/", "lab/measuring/", "lab/noise/", "lab/running/")
+
+
+def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
+    """Everything that determines a trial's rows.
+
+    Raises:
+        DataError, UnknownNameError: the images can't be had.
+        ValueError: the user's code can't be had.
+    """
+    settings = study.model_dump(mode="json", include={"model", "training", "evaluation"})
+    return {
+        "settings": {**settings, "arm": _nameless(arm)},
+        "seed": seed,
+        **surroundings(study, BESIDE_TRIALS),
+    }
+
+
+def net_fingerprint(study: Study, arm: Arm, seed: int) -> str:
+    """Digest of everything that determines a trained net and its record; raises as `trial_ingredients`.
+
+    Of the evaluation only the batches count in which the test images are scored after each epoch: they decide what a
+    layer draws that is random at inference.
+    """
+    settings = study.model_dump(mode="json", include={"model", "training"})
+    return fingerprint(
+        {
+            "settings": {**settings, "arm": _nameless(arm), "test_batch": study.evaluation.batch_size},
+            "seed": seed,
+            **surroundings(study, AFTER_TRAINING),
+        }
+    )
+
+
+def fingerprint(ingredients: Ingredients) -> str:
+    """One digest of all ingredients."""
+    return of_plain(ingredients)
+
+
+def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dict[str, Any]:
+    """The ingredients that all trials of a study share, as this process has them; raises as `trial_ingredients`.
+
+    Args:
+        study: A study that has been checked.
+        left_out: Files and folders of this package that do not count.
+    """
+    of_timm = study.model.name.startswith(TIMM)
+    names = [study.data.name] if of_timm else [study.model.name, study.data.name]
+    sources = [user_sources(name) for name in names if is_user_code(name)]
+    packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
+    return {
+        "data": content_of(study.data),
+        "user code": {file: digest for each in sources for file, digest in each.files.items()},
+        "code": code(left_out),
+        "versions": deciding_versions(packages),
+    }
+
+
+@functools.cache
+def code(left_out: tuple[str, ...]) -> str:
+    """Digest of the package's source, less the files and folders named: edited code must not pass for its old self."""
+    root = Path(str(dropover.__file__)).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(left_out):
+            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _nameless(arm: Arm) -> dict[str, Any]:
+    return arm.model_dump(mode="json", exclude={"name"})

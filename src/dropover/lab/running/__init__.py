@@ -1,0 +1,1 @@
+"""Trials run in parallel processes, stopped and guarded."""

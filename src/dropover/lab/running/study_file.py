@@ -1,0 +1,191 @@
+"""A study file on disk: read, and checked whole before anything is computed."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from dropover.lab.blame import Problem
+from dropover.lab.study import Scale, Study
+from dropover.lab.study.names import folder_name
+
+SCALES: tuple[str, ...] = get_args(Scale)
+NUMBERS = ("seeds", "data", "model", "training", "evaluation")
+"""What a scale may change. Arms, reference and name are what the study is, at any scale."""
+
+
+class StudyError(ValueError):
+    """A study file that can't be run. The message has one line for each thing that is wrong, `lines` has them apart."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+BUILT_IN = "main"
+
+
+def built_in_path(name: str = BUILT_IN) -> Path:
+    """Where the study file of that name lies inside the package."""
+    return Path(str(resources.files("dropover.lab") / "studies" / f"{name}.toml"))
+
+
+def load_study(path: Path, seeds: int | None = None, scale: str | None = None, variant: str | None = None) -> Study:
+    """Read and check a study file.
+
+    A file may hold tables `[scales.smoke]`, `[scales.laptop]`, `[scales.paper]`, and `[variants.NAME]`: the one asked
+    for is laid over the rest, table by table; attacks and arms by their label or name, and any other list replaces the
+    list there. The variant comes last.
+
+    Args:
+        path: The file.
+        seeds: Run that many seeds instead of the file's.
+        scale: Which of its scales; the file's own `scale` if not said.
+        variant: Which of its variants; none if not said.
+
+    Raises:
+        StudyError: the file is missing, is not TOML, has no such scale or variant, or asks for what can't be run. One
+            line for each problem.
+    """
+    raw = read_study(path, scale, variant)
+    if seeds is not None:
+        raw["seeds"] = seeds
+    return checked(raw, str(path))
+
+
+def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
+    """The study that `raw` describes, its keys, types and names checked; whether it can be run here isn't tried yet.
+
+    Raises:
+        StudyError: one line for each problem, beginning with `origin`.
+    """
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError(*(f"{origin}: {_line(detail)}" for detail in error.errors())) from None
+
+
+def try_out(study: Study, origin: str) -> None:
+    """Try every part of a study on something tiny, the user's own code too.
+
+    Raises:
+        StudyError: it asks for what can't be run. One line for each problem, beginning with `origin`.
+    """
+    # Imported here, so that what only reads study files doesn't wait for torch.
+    from dropover.lab.running.checks import problems_of
+
+    problems = problems_of(study)
+    if problems:
+        raise StudyError(*(Problem(f"{origin}: {problem}", problem.cause) for problem in problems))
+
+
+def checked(raw: Mapping[str, Any], origin: str) -> Study:
+    """The study that `raw` describes, checked whole; raises what `well_formed` and `try_out` do."""
+    study = well_formed(raw, origin)
+    try_out(study, origin)
+    return study
+
+
+def read_study(path: Path, scale: str | None = None, variant: str | None = None) -> dict[str, Any]:
+    """What a study file says at one scale, in one variant, unchecked. The arguments are those of `load_study`.
+
+    Raises:
+        StudyError: the file is missing, is not TOML, or has no such scale or variant.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"{path}: there is no such study file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: can't be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path}: is not valid TOML: {error}") from None
+    scales, variants = raw.pop("scales", {}), raw.pop("variants", {})
+    _check_scales(path, scales)
+    _check_variants(path, variants)
+    if scale is not None and scale not in (scales or {raw.get("scale", "laptop")}):
+        raise StudyError(f"{path}: {_no_such('scale', scale, list(scales) or [str(raw.get('scale', 'laptop'))])}")
+    if variant is not None and variant not in variants:
+        raise StudyError(f"{path}: {_no_such('variant', variant, list(variants))}")
+    chosen = scale or str(raw.get("scale", "laptop"))
+    merged = _laid_over(raw, scales.get(chosen, {}))
+    if variant is not None:
+        merged = _laid_over(merged, variants[variant])
+    return {**merged, "scale": chosen}
+
+
+def _check_scales(path: Path, scales: Any) -> None:
+    if not isinstance(scales, dict):
+        raise StudyError(f"{path}: scales: must be tables [scales.NAME], got {scales!r}")
+    for name, table in scales.items():
+        if name not in SCALES:
+            raise StudyError(f"{path}: scales.{name}: {_no_such('scale', name, list(SCALES))}")
+        if not isinstance(table, dict):
+            raise StudyError(f"{path}: scales.{name}: must be a table, got {table!r}")
+        for key in table:
+            if key not in NUMBERS:
+                allowed = ", ".join(NUMBERS)
+                raise StudyError(f"{path}: scales.{name}.{key}: scales differ in numbers only: {allowed}")
+
+
+def _check_variants(path: Path, variants: Any) -> None:
+    if not isinstance(variants, dict):
+        raise StudyError(f"{path}: variants: must be tables [variants.NAME], got {variants!r}")
+    for name, table in variants.items():
+        try:
+            folder_name(name)
+        except ValueError as error:
+            raise StudyError(f"{path}: variants: {error}, got {name!r}") from None
+        if not isinstance(table, dict):
+            raise StudyError(f"{path}: variants.{name}: must be a table, got {table!r}")
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    """Tables merged key by key, lists of named tables name by name; of anything else the upper one counts."""
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+    if _named(below) and _named(above):
+        merged = _laid_over({_label(table): table for table in below}, {_label(table): table for table in above})
+        return list(merged.values())
+    return above
+
+
+def _named(value: Any) -> bool:
+    """Whether it is a list of tables that each have a name: attacks, or arms."""
+    return isinstance(value, list) and all(isinstance(table, dict) and "name" in table for table in value)
+
+
+def _label(table: Mapping[str, Any]) -> str:
+    """What an attack or an arm is called: two norms of an attack are told apart by their labels."""
+    return str(table.get("label", table["name"]))
+
+
+def _no_such(kind: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"no {kind} {name!r}: {hint}" + (f"known are {', '.join(known)}" if known else "it has none")
+
+
+def _line(detail: ErrorDetails) -> str:
+    """One problem found by pydantic, as `key: what is wrong (got value)`."""
+    key = _key(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key!r}"
+    if detail["type"] == "missing":
+        return f"{key}: is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    value = detail["input"]
+    shown = "" if isinstance(value, dict | list) else f", got {value!r}"
+    return f"{key}: {message}{shown}" if key else message
+
+
+def _key(location: Sequence[int | str]) -> str:
+    key = ""
+    for part in location:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
+    return key

@@ -1,0 +1,84 @@
+"""One trial: one arm and one seed of a study, from the first weights to the last attack."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dropover.lab.data.parts.loading import load_data
+from dropover.lab.examples import Examples, logits_on
+from dropover.lab.measuring.robustness import attack_rows, noise_rows
+from dropover.lab.records.rows import Row, share
+from dropover.lab.study import Arm, Study
+from dropover.lab.training.loop import Trained
+from dropover.lab.training.trained import trained_net
+
+# Share of a trial's work that is training, for the progress bar alone.
+_TRAINING_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a trial is: share of its work done, last known test accuracy, what it is doing; a line for the user."""
+
+    done: float
+    accuracy: float | None
+    stage: str
+    notice: str = ""
+
+
+def ignore(_progress: Progress) -> None:
+    """A report that nobody reads."""
+
+
+def run_trial(
+    study: Study, arm: Arm, seed: int, report: Callable[[Progress], None] = ignore, nets: Path | None = None
+) -> list[Row]:
+    """Train the study's network under one arm and measure everything that the study asks for.
+
+    Args:
+        study: A study that has been checked.
+        arm: One of its arms.
+        seed: One of its seeds.
+        report: Called with the progress, several times an epoch and once before each measurement.
+        nets: Folder of trained nets: taken from there, or trained and then kept there. Without it none is kept.
+
+    Returns:
+        The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level,
+        "NAME" and "NAME (of correct)" per attack and ε, "worst" per ε, "seconds", "images_per_second"
+        and, with attacks, "attacked_per_second".
+
+    Raises:
+        DivergedError: the training loss became infinite or NaN.
+    """
+    data = load_data(study.data)
+    report(Progress(0.0, None, "training"))
+    model, trained = trained_net(
+        study,
+        arm,
+        seed,
+        data,
+        nets,
+        lambda done, accuracy: report(Progress(_TRAINING_SHARE * done, accuracy, "training")),
+        lambda line: report(Progress(0.0, None, "training", line)),
+    )
+    rows = list(_training_rows(trained))
+    examples = Examples(data.test_images, data.test_labels, study.evaluation.batch_size)
+    clean = logits_on(model, examples, seed)
+    rows.insert(0, Row("clean", None, share(clean.argmax(1) == data.test_labels)))
+
+    def at(part: float, stage: str) -> None:
+        report(Progress(_TRAINING_SHARE + (1 - _TRAINING_SHARE) * part, rows[0].value, stage))
+
+    rows += noise_rows(study, model, examples, seed, lambda part: at(0.2 * part, "noise"))
+    rows += attack_rows(study, model, examples, clean, seed, lambda part, name: at(0.2 + 0.8 * part, name))
+    at(1.0, "done")
+    return rows
+
+
+def _training_rows(trained: Trained) -> Iterator[Row]:
+    for number, epoch in enumerate(trained.epochs, start=1):
+        yield Row("train_loss", number, epoch.train_loss)
+        yield Row("test_loss", number, epoch.test_loss)
+        yield Row("test_accuracy", number, epoch.test_accuracy)
+    yield Row("seconds", None, trained.seconds)
+    yield Row("images_per_second", None, trained.images_per_second)

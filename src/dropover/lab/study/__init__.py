@@ -1,0 +1,181 @@
+"""What is to be run: the shape of a study, as validated records."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from dropover.lab.study.names import folder_name
+from dropover.lab.study.names import label as shown_label
+
+Scale = Literal["smoke", "laptop", "paper"]
+Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("has a value twice")
+    return values
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(_Table):
+    """Which images, and how many of them."""
+
+    name: str = "mnist-5k"
+    folder: Path | None = None
+    train_limit: PositiveInt | None = None
+    test_limit: PositiveInt | None = None
+    size: PositiveInt | None = None
+    """Pixels a side that images are resized to; only for data sets whose images may differ in size."""
+    validation: NonNegativeInt = 0
+    """How many training images are held out of training."""
+    score: Literal["test", "validation"] = "test"
+    """Which images are scored: choices are made on the validation images, and test is read once."""
+
+
+class ModelSettings(BaseModel):
+    """Which network. Keys other than `name` are settings of the network's factory."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = "small-cnn"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The factory's keyword arguments, as the file gives them."""
+        return dict(self.model_extra or {})
+
+
+class TrainingSettings(_Table):
+    """How every arm is trained. What a paper leaves open is written in its study file."""
+
+    epochs: PositiveInt = 6
+    batch_size: PositiveInt = 64
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: Rate = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    augment: Annotated[list[Literal["crop", "flip"]], AfterValidator(_distinct)] = []
+
+
+class AttackSettings(BaseModel):
+    """One attack and the sizes of perturbation it is run at. The other keys are settings of the attack."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+    label: Annotated[str, AfterValidator(shown_label)] = ""
+    """Its name in tables and files, no two attacks' the same. Made of the name, norm and target where none is given."""
+    eps: Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or raw.get("label") or not isinstance(raw.get("name"), str):
+            return raw
+        parts = [raw["name"], *(["l2"] if raw.get("norm") == "l2" else []), *(["targeted"] if "target" in raw else [])]
+        return {**raw, "label": " ".join(parts)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The attack's keyword arguments, as the file gives them."""
+        return dict(self.model_extra or {})
+
+
+class EvaluationSettings(_Table):
+    """What is measured on the test images after training, beside clean accuracy."""
+
+    batch_size: PositiveInt = 250
+    attack_images: PositiveInt | None = None
+    noise: dict[str, Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]] = {}
+    clip_noise: bool = True
+    """Whether noisy pixels are clipped back to [0, 1]."""
+    attacks: list[AttackSettings] = []
+    inference_rates: Annotated[list[Level], AfterValidator(_distinct)] = []
+    """Rates that the arms' layers are given at inference, beside their own, for a grid of train rate × test rate."""
+
+
+class Arm(BaseModel):
+    """One regulariser at its positions. Keys other than these are settings of the method, such as `p`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    method: str
+    name: str = ""
+    at: list[str] | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The method's keyword arguments, as the file gives them."""
+        return dict(self.model_extra or {})
+
+    @property
+    def label(self) -> str:
+        """The arm's name in tables and files: its own, or the method's name and settings."""
+        if self.name:
+            return self.name
+        return " ".join([self.method, *(f"{key}={value}" for key, value in self.settings.items())])
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        return shown_label(name) if name else name
+
+    @model_validator(mode="after")
+    def _can_be_told_by_its_settings(self) -> "Arm":
+        try:
+            shown_label(self.label)
+        except ValueError as error:
+            raise ValueError(f"needs a name of its own, as the one made of its settings {error}") from None
+        return self
+
+
+class Study(_Table):
+    """A set of arms × seeds on one data set and network. The arms of a seed share all but their regularisers."""
+
+    name: Annotated[str, AfterValidator(folder_name)] = "study"
+    description: str = ""
+    scale: Scale = "laptop"
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0, 1, 2]
+    reference: str = "none"
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    arms: Annotated[list[Arm], Field(min_length=1)]
+    circumstances: dict[str, Any] = {}
+    """Where and when a written study was run. Nothing reads it, so that a written study runs again as it is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_of_seeds(cls, raw: Any) -> Any:
+        """Read `seeds = 3` as `seeds = [0, 1, 2]`."""
+        if isinstance(raw, dict) and isinstance(raw.get("seeds"), int) and not isinstance(raw["seeds"], bool):
+            if raw["seeds"] < 1:
+                raise ValueError(f"seeds must be at least 1, got {raw['seeds']}")
+            return {**raw, "seeds": list(range(raw["seeds"]))}
+        return raw
+
+    @model_validator(mode="after")
+    def _arms_are_distinct(self) -> "Study":
+        labels = [arm.label for arm in self.arms]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"two arms are called {label!r}: give one of them another name")
+        if self.reference not in labels:
+            raise ValueError(
+                f"reference must be the name of an arm, got {self.reference!r}: arms are {', '.join(labels)}"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""How a network is trained, and trained ones kept."""

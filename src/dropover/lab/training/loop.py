@@ -1,0 +1,147 @@
+"""One network is trained. Everything random here but the regulariser's own draws is the same for every arm."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+
+from dropover.lab.data import Data
+from dropover.lab.examples import Examples, logits_on, pixels
+from dropover.lab.models.parts.state import parameters_of
+from dropover.lab.streams import AUGMENTATION, BATCHES, REGULARIZER, generator, seeded
+from dropover.lab.study import TrainingSettings
+from dropover.lab.training.augmentation import augmented
+
+# Batches between two reports: a fifth of a second or so.
+_REPORT_EVERY = 10
+
+
+class DivergedError(ArithmeticError):
+    """The training loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What was measured in one pass over the training images.
+
+    `train_loss` is the mean over the pass, under the regulariser; `test_loss` and `test_accuracy` (in [0, 1]) are
+    measured after it, in evaluation mode.
+    """
+
+    train_loss: float
+    test_loss: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Every epoch's figures, and the wall time of training alone, evaluation left out."""
+
+    epochs: list[Epoch]
+    seconds: float
+    images_per_second: float
+
+
+def train(
+    model: nn.Module,
+    data: Data,
+    settings: TrainingSettings,
+    seed: int,
+    label: str,
+    test_batch: int = 250,
+    report: Callable[[float, float | None], None] = lambda _done, _accuracy: None,
+) -> Trained:
+    """Train `model` in place.
+
+    Args:
+        model: Maps images with pixels in [0, 1] to logits.
+        data: Images to train on, and to measure each epoch on.
+        settings: Epochs, batch size, optimiser and its schedule, augmentation.
+        seed: The trial's seed, which the batches, their augmentation and the regulariser's numbers come from.
+        label: The arm's name, for an error.
+        test_batch: How many test images are scored at once.
+        report: Called several times an epoch with the share of training done and the last epoch's test accuracy.
+
+    Raises:
+        DivergedError: the loss became infinite or NaN.
+    """
+    count = len(data.train_images)
+    batches = math.ceil(count / settings.batch_size)
+    optimizer = _optimizer(model, settings)
+    schedule = _schedule(optimizer, settings, settings.epochs * batches)
+    order, changes = generator(seed, BATCHES), generator(seed, AUGMENTATION)
+    epochs: list[Epoch] = []
+    seconds = 0.0
+    with seeded(seed, REGULARIZER):
+        for number in range(settings.epochs):
+            started = time.perf_counter()
+            model.train()
+            summed = 0.0
+            for index, (images, labels) in enumerate(_batches(data, batches, order, settings.augment, changes)):
+                summed += _step(model, images, labels, optimizer, schedule) * len(labels)
+                if index % _REPORT_EVERY == _REPORT_EVERY - 1:
+                    done = (number + (index + 1) / batches) / settings.epochs
+                    report(done, epochs[-1].test_accuracy if epochs else None)
+            seconds += time.perf_counter() - started
+            if not math.isfinite(summed):
+                raise DivergedError(
+                    f"arm {label!r}, seed {seed}: the training loss is {summed} in epoch {number + 1}: "
+                    f"try a training.lr below {settings.lr}"
+                )
+            epochs.append(_measured(model, data, summed / count, test_batch, seed))
+            report((number + 1) / settings.epochs, epochs[-1].test_accuracy)
+    return Trained(epochs, seconds, settings.epochs * count / seconds)
+
+
+def _step(
+    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None
+) -> float:
+    """One step down the loss of one batch; the mean loss before it."""
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    if schedule is not None:
+        schedule.step()
+    return loss.item()
+
+
+def _schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int) -> LRScheduler | None:
+    """Cosine annealing to zero over all steps, or None for a constant rate."""
+    return CosineAnnealingLR(optimizer, steps) if settings.schedule == "cosine" else None
+
+
+def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The fused kernels update all weights in one call: with nets this small the calls are what costs."""
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(parameters_of(model), settings.lr, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.SGD(
+        parameters_of(model), settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
+    )
+
+
+def _batches(
+    data: Data, count: int, order: torch.Generator, augment: list[Literal["crop", "flip"]], changes: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All training images in random order, in `count` batches whose sizes differ by one at most, augmented.
+
+    Even sizes, so that batch norm never meets a left-over batch of a single image.
+    """
+    shuffled = torch.randperm(len(data.train_images), generator=order)
+    for index in shuffled.tensor_split(count):
+        # On bytes, which are a quarter of the floats.
+        yield pixels(augmented(data.train_images[index], augment, changes)), data.train_labels[index]
+
+
+def _measured(model: nn.Module, data: Data, train_loss: float, test_batch: int, seed: int) -> Epoch:
+    model.eval()
+    logits = logits_on(model, Examples(data.test_images, data.test_labels, test_batch), seed)
+    loss = F.cross_entropy(logits, data.test_labels)
+    accuracy = (logits.argmax(1) == data.test_labels).double().mean()
+    return Epoch(train_loss, float(loss), float(accuracy))

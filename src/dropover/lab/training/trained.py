@@ -1,0 +1,96 @@
+"""Trained nets kept on disk, so that whatever else is asked of one never trains it again."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dropover.lab.data import Data
+from dropover.lab.digests import of_plain, of_tensors
+from dropover.lab.models.parts.building import build_model
+from dropover.lab.models.parts.state import load_net_state, net_state
+from dropover.lab.records.files import DamagedError, set_aside, write
+from dropover.lab.records.fingerprints import net_fingerprint
+from dropover.lab.study import Arm, Study
+from dropover.lab.training.loop import Epoch, Trained, train
+
+
+def net_path(folder: Path, study: Study, arm: Arm, seed: int) -> Path:
+    """Where the net of that arm and seed is kept. All that determines its training is in the name."""
+    return folder / f"{net_fingerprint(study, arm, seed)[:32]}.pt"
+
+
+def trained_net(
+    study: Study,
+    arm: Arm,
+    seed: int,
+    data: Data,
+    folder: Path | None = None,
+    report: Callable[[float, float | None], None] = lambda _done, _accuracy: None,
+    notify: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
+) -> tuple[nn.Module, Trained]:
+    """The trained net of one arm and seed, in evaluation mode, with the record of its training.
+
+    Args:
+        study: A study that has been checked.
+        arm: One of its arms.
+        seed: One of its seeds.
+        data: The study's images.
+        folder: Where nets are kept: read from there, or trained and then kept there. Without it nothing is kept.
+        report: Called with the share of training done and the last epoch's test accuracy.
+        notify: Called with a line about a file that is not what was kept, and is set aside.
+
+    Raises:
+        DivergedError: the training loss became infinite or NaN.
+    """
+    model = build_model(study, arm, seed, data)
+    path = None if folder is None else net_path(folder, study, arm, seed)
+    if path is not None:
+        try:
+            known = _load(path, model)
+        except DamagedError as reason:
+            notify(f"{set_aside(path, reason)}; {arm.label}, seed {seed} is trained again")
+            model = build_model(study, arm, seed, data)  # the file may have been read in part
+        else:
+            if known is not None:
+                return model.eval(), known
+    trained = train(model, data, study.training, seed, arm.label, study.evaluation.batch_size, report)
+    if path is not None:
+        _save(path, model, trained)
+    return model.eval(), trained
+
+
+def _save(path: Path, model: nn.Module, trained: Trained) -> None:
+    """Tensors and plain data only, nothing that would run when it is read."""
+    state, record = net_state(model), asdict(trained)
+    kept = {"state": state, "trained": record, "checksum": _checksum(state, record)}
+    write(path, lambda file: torch.save(kept, file))
+
+
+def _load(path: Path, model: nn.Module) -> Trained | None:
+    """Fill `model` from the file and return its record; None where there is no such file.
+
+    Raises:
+        DamagedError: the file is not what was kept.
+    """
+    try:
+        kept = torch.load(path, weights_only=True)
+        record = kept["trained"]
+        if kept["checksum"] != _checksum(kept["state"], record):
+            raise DamagedError("was changed since it was written")
+        load_net_state(model, kept["state"])
+        epochs = [Epoch(**epoch) for epoch in record["epochs"]]
+        return Trained(epochs, record["seconds"], record["images_per_second"])
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError):
+        raise DamagedError("can't be read") from None
+
+
+def _checksum(state: dict[str, Tensor], record: dict[str, Any]) -> str:
+    return of_plain([of_tensors(state), record])
