@@ -183,7 +183,7 @@ def test_several_threads_of_a_user_at_once():
 
 FORKED = """
 import os, torch, dropover
-from dropover import elementwise
+from dropover.compute import elementwise
 torch.set_num_threads(2)
 x, key = torch.randn(1 << 18), torch.tensor(5)
 expected = elementwise.select(x, key, 0.5, 0.0, 2.0)
@@ -206,7 +206,7 @@ def test_without_numba_all_is_as_before(lacking):
     hidden = "import sys; sys.modules['numba'] = None\n" if lacking == "no numba" else ""
     code = f"""{hidden}
 import torch, dropover
-from dropover import kernels
+from dropover.compute import kernels
 torch.manual_seed(1)
 y = dropover.Dropout()(torch.ones(999)), dropover.SpatialDropout()(torch.ones(4, 8, 3, 3))
 rates = dropover.DensityDropout(2).rates(torch.rand(2, 40, 3, 3))
@@ -225,7 +225,7 @@ def test_a_folder_that_cannot_be_written_to_costs_only_the_cache(tmp_path):
     code = (
         "import numba.core.caching as caching\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from dropover import kernels\n"
+        "from dropover.compute import kernels\n"
         "assert kernels.load('selecting') is not None"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)  # noqa: S603
