@@ -21,9 +21,16 @@ from dropover.methods.spatial import SpatialDropout
 from dropover.methods.spectral import SpectralDropout
 from dropover.parts.draws import Bernoulli, Blocks, Shared, WithReplacement
 from dropover.parts.effects import Flip, Noise, Zero
-from dropover.parts.jump_rate import JumpRate
-from dropover.parts.rates import ConstantRate, DensityRates, MagnitudeRates, MaximumRates, SampledRates, StrengthRates
-from dropover.parts.schedules import Cosine, Linear, Step
+from dropover.parts.rates import (
+    ConstantRate,
+    DensityRates,
+    JumpRate,
+    MagnitudeRates,
+    MaximumRates,
+    SampledRates,
+    StrengthRates,
+)
+from dropover.parts.schedules import CosineSchedule, LinearSchedule, StepSchedule
 from dropover.parts.units import Channel, Element, Position, Sample
 from dropover.progress import advance
 from dropover.regularizer import Regularizer
@@ -36,7 +43,7 @@ __all__ = [
     "Blocks",
     "Channel",
     "ConstantRate",
-    "Cosine",
+    "CosineSchedule",
     "CrossmapDropout",
     "DensityDropout",
     "DensityFlipover",
@@ -52,7 +59,7 @@ __all__ = [
     "GuidedDropout",
     "JumpRate",
     "Jumpout",
-    "Linear",
+    "LinearSchedule",
     "MagnitudeRates",
     "MaxDropout",
     "MaximumRates",
@@ -66,7 +73,7 @@ __all__ = [
     "Shared",
     "SpatialDropout",
     "SpectralDropout",
-    "Step",
+    "StepSchedule",
     "StochasticActivationPruning",
     "StrengthRates",
     "WithReplacement",

@@ -6,8 +6,7 @@ from torch import Tensor
 from dropover.method import Card, Method, Source
 from dropover.methods import METHODS
 from dropover.parts.effects import Zero
-from dropover.parts.jump_rate import JumpRate
-from dropover.parts.rates import ConstantRate
+from dropover.parts.rates import ConstantRate, JumpRate
 from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
 
