@@ -38,7 +38,9 @@ def place(
     layers = {}
     for where, position in look(model, places(model, named, at), images).items():
         channel_dim = settings.get("channel_dim", position.channel_dim)
-        layer = method.make(units=_units(position, channel_dim), **{**settings, "channel_dim": channel_dim})
+        layer = method.make(units=_units(position, channel_dim), **settings)
+        if isinstance(layer, Regularizer) and layer.uses_channels:
+            layer.channel_dim = channel_dim
         _check(method, layer, position, asked=channel_dim is None)
         layers[where] = layer
     plans: list[Plan] = []
