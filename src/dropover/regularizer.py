@@ -30,15 +30,15 @@ def regularize(
     channel_dim: int = 1,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Hit the units of `x` with their rates.
+    """Hit the units of `x` with their rates; `units` to `rescale` are those of `Regularizer`.
 
     Args:
         x: activations; which shapes are allowed depends on the units. Dimension 0 holds the samples.
-        units: what is hit as one: `Element()`, `Channel()`, `Position()`, `Sample()` or the name.
+        units: what is hit as one.
         rates: with what probability: a number in [0, 1] or a rule.
-        effect: what happens to a hit unit: `Zero()`, `Flip(amplitude)`, `Noise(std)` or the name.
-        draw: how rates become hits; each unit independently by default.
-        rescale: "none", "mean", "layer" or "balanced"; by default "mean" for zeroing and "none" otherwise.
+        effect: what happens to a hit unit.
+        draw: how rates become hits.
+        rescale: what survivors are multiplied by.
         channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
         generator: where the random key comes from; by default torch's generator of the input's device.
 

@@ -78,28 +78,18 @@ class Follower(nn.Module):
             # No buffer: a cast would round it, and a step could then come too early or too late.
             destination[prefix + "progress"] = torch.tensor(self._progress, dtype=torch.float64, device="cpu")
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
         if not self.scheduled:
             return
+        *_, missing, unexpected, errors = rest
         key = prefix + "progress"
         if key not in state_dict:
-            missing_keys.append(key)
+            missing.append(key)
             return
-        if key in unexpected_keys:
-            unexpected_keys.remove(key)
+        if key in unexpected:
+            unexpected.remove(key)
         try:
             self.follow(validation.number("progress", float(state_dict[key]), 0, 1))
         except (TypeError, ValueError, RuntimeError) as error:
-            error_msgs.append(f"{key}: {error}")
+            errors.append(f"{key}: {error}")

@@ -61,26 +61,22 @@ def monte_carlo(model: nn.Module, x: Tensor, samples: int = 30, *, batch_size: i
         raise ValueError(f"x must hold at least one input in dimension 0, got the shape {tuple(x.shape)}")
     layers = list(regularizing_modules(model))
     if not any(map(may_act, layers)):
-        found = f"{len(layers)} with rate 0" if layers else "none"
-        raise ValueError(f"the model needs a regularizer with a rate above 0, or all draws are the same; found {found}")
-    on = {module for layer in layers for module in layer.modules() if _acts_in_training(layer)}
+        present = f"{len(layers)} with rate 0" if layers else "none"
+        raise ValueError(
+            f"the model needs a regularizer with a rate above 0, or all draws are the same; found {present}"
+        )
+    acting = [layer for layer in layers if not isinstance(layer, Regularizer) or layer.rule is not None]
+    on = {module for layer in acting for module in layer.modules()}
     # In evaluation mode these skip their dropout; their own flag decides nothing else.
     on |= {m for m in model.modules() if isinstance(m, nn.TransformerEncoderLayer) and not on.isdisjoint(m.modules())}
     with training_flags(model, on.__contains__):
-        at_once = 1 if _one_draw_a_pass(model, layers) else samples
+        once = any(getattr(module, "draws_once", False) for module in (*model.modules(), *layers))
+        at_once = 1 if once else samples
         chunks = [
             _describe(_draws(model, chunk, samples, min(at_once, max(1, rows // len(chunk)))))
             for chunk in torch.split(x, max(1, rows // at_once))
         ]
     return MonteCarlo(*(torch.cat(part) for part in zip(*chunks, strict=True)))
-
-
-def _acts_in_training(layer: nn.Module) -> bool:
-    return not isinstance(layer, Regularizer) or layer.rule is not None
-
-
-def _one_draw_a_pass(model: nn.Module, layers: list[nn.Module]) -> bool:
-    return any(getattr(module, "draws_once", False) for module in (*model.modules(), *layers))
 
 
 def _draws(model: nn.Module, x: Tensor, samples: int, at_once: int) -> Tensor:

@@ -32,6 +32,11 @@ def settle(record: object, **values: object) -> None:
         object.__setattr__(record, name, value)
 
 
+def settle_numbers(record: object, **ranges: tuple[float, ...]) -> None:
+    """`settle` with the record's own numbers, each checked to lie in its range (least and greatest, if any)."""
+    settle(record, **{name: number(name, getattr(record, name), *limits) for name, limits in ranges.items()})
+
+
 def choice(name: str, value: object, allowed: Iterable[object]) -> None:
     """`value` must be one of `allowed`."""
     options = list(allowed)
@@ -48,8 +53,6 @@ def activations(x: object) -> None:
 
 
 def _interval(low: float, high: float) -> str:
-    if math.isinf(low) and math.isinf(high):
-        return "a finite number"
     if math.isinf(high):
-        return f"a finite number of at least {low:g}"
+        return "a finite number" + ("" if math.isinf(low) else f" of at least {low:g}")
     return f"in [{low:g}, {high:g}]"

@@ -1,7 +1,7 @@
 """The orthonormal discrete cosine transform (DCT-II) of maps, by one matrix product per dimension."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,21 +15,17 @@ def dct_basis(size: int, device: torch.device | None = None) -> Tensor:
     return torch.where(frequency == 0, math.sqrt(1 / size), basis)
 
 
-def to_spectrum(x: Tensor, dims: Sequence[int]) -> Tensor:
-    """The DCT-II of `x` over `dims`, of the same shape, in float32 or better."""
-    return _transformed(x, dims, lambda basis: basis)
-
-
-def from_spectrum(coefficients: Tensor, dims: Sequence[int]) -> Tensor:
-    """The inverse of `to_spectrum`."""
-    return _transformed(coefficients, dims, lambda basis: basis.mT)
-
-
-def _transformed(x: Tensor, dims: Sequence[int], choose: Callable[[Tensor], Tensor]) -> Tensor:
+def to_spectrum(x: Tensor, dims: Sequence[int], inverse: bool = False) -> Tensor:
+    """The DCT-II of `x` over `dims`, or its inverse, of the same shape, in float32 or better."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     # Autocast would compute the products in half precision.
     with torch.autocast(x.device.type, enabled=False):
         for dim in dims:
-            matrix = choose(dct_basis(x.shape[dim], x.device)).to(x.dtype)
-            x = torch.tensordot(x, matrix, dims=([dim], [1])).movedim(-1, dim)
+            basis = dct_basis(x.shape[dim], x.device)
+            x = torch.tensordot(x, (basis.mT if inverse else basis).to(x.dtype), dims=([dim], [1])).movedim(-1, dim)
     return x
+
+
+def from_spectrum(coefficients: Tensor, dims: Sequence[int]) -> Tensor:
+    """The inverse of `to_spectrum`."""
+    return to_spectrum(coefficients, dims, inverse=True)

@@ -22,24 +22,15 @@ __all__ = ["Bernoulli", "Blocks", "Shared", "WithReplacement"]
 
 @dataclass(frozen=True)
 class Draw:
-    """From rates to hits. Your own draw is a subclass with a `__call__`.
+    """From rates to hits. Your own draw is a subclass with a `__call__`."""
 
-    Attributes:
-        uses_channels: whether it makes a difference which dimension holds the channels.
-        shared: whether one random number decides for all samples of a call.
-    """
-
-    uses_channels: ClassVar[bool] = False
-    shared: ClassVar[bool] = False
+    uses_channels: ClassVar[bool] = False  # whether it matters which dimension holds the channels
+    shared: ClassVar[bool] = False  # whether one random number decides for all samples of a call
 
     def __call__(self, rates: Rates, p: float | Tensor, units: View, key: Tensor | None) -> Hits:
-        """The hits on `units`.
+        """The hits on `units` with the rates `p` of a rule: a number, without dimensions, or (N, units of a sample).
 
-        Args:
-            rates: the rule.
-            p: its rates: a number, a tensor without dimensions, or (N, units of a sample).
-            units: the input.
-            key: the call's random key; None in a compiled graph, where torch's own random numbers serve.
+        `key` is the call's random key; None in a compiled graph, where torch's own random numbers serve.
         """
         raise NotImplementedError(f"{type(self).__name__} must say in __call__ which units are hit")
 

@@ -18,13 +18,9 @@ _OTHER = 0x5851F42D4C957F2D
 
 @dataclass(frozen=True)
 class Effect:
-    """What happens to a hit unit. Your own effect is a subclass with a `mean` and a `__call__`.
+    """What happens to a hit unit. Your own effect is a subclass with a `mean` and a `__call__`."""
 
-    Attributes:
-        rescale: the rescaling that goes with the effect unless a user asks for another.
-    """
-
-    rescale: ClassVar[str] = "none"
+    rescale: ClassVar[str] = "none"  # unless a user asks for another
 
     @property
     def mean(self) -> float:
@@ -54,7 +50,7 @@ class Flip(Effect):
     amplitude: float = 1.0
 
     def __post_init__(self) -> None:
-        validation.settle(self, amplitude=validation.number("amplitude", self.amplitude, 0))
+        validation.settle_numbers(self, amplitude=(0,))
 
     @property
     def mean(self) -> float:
@@ -74,7 +70,7 @@ class Noise(Effect):
     mean = 1.0
 
     def __post_init__(self) -> None:
-        validation.settle(self, std=validation.number("std", self.std, 0))
+        validation.settle_numbers(self, std=(0,))
 
     def __call__(self, x: Tensor, hits: Hits, scale: float | Tensor) -> Tensor:
         """`scale` · x, times noise where hit."""

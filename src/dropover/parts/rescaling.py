@@ -7,7 +7,7 @@ expectation to the power 3/4, between what keeps its mean (1) and what keeps its
 normalisation behind it estimates (Wang, Zhou & Bilmes 2019).
 """
 
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,6 @@ from dropover import validation
 from dropover.parts.effects import Effect
 from dropover.parts.rates.base import Rates
 from dropover.parts.units import View
-
-Number = TypeVar("Number", float, Tensor)
 
 RESCALINGS = ("none", "mean", "layer", "balanced")
 
@@ -38,17 +36,14 @@ def check(rescale: str, rates: Rates, effect: Effect) -> None:
 
 def scale(rescale: str, p: float | Tensor, effect: Effect, units: View) -> float | Tensor:
     """The factor for every unit: a number, or a tensor to be broadcast over the input."""
-    if rescale == "none":
+    expectation: Any = 1 - p * (1 - effect.mean)
+    if rescale == "none" or (isinstance(expectation, float) and expectation == 0):
         return 1.0
-    expectation = 1 - p * (1 - effect.mean)
-    if not isinstance(expectation, Tensor):
-        return _inverse(expectation, rescale) if expectation != 0 else 1.0
-    if rescale == "layer" and expectation.ndim > 0:
+    if rescale == "layer" and isinstance(expectation, Tensor) and expectation.ndim > 0:
         expectation = expectation.mean(dim=1, keepdim=True).expand_as(expectation)
-    factor = torch.where(expectation != 0, _inverse(expectation, rescale), 1)
-    return units.spread(factor) if factor.ndim > 0 else factor.reshape([1] * units.x.ndim)
-
-
-def _inverse(expectation: Number, rescale: str) -> Number:
     # A flip's expectation may be negative: its sign stays with the first factor.
-    return 1 / expectation * (abs(expectation) ** 0.25 if rescale == "balanced" else 1)
+    factor: float | Tensor = 1 / expectation * (abs(expectation) ** 0.25 if rescale == "balanced" else 1)
+    if not isinstance(factor, Tensor):
+        return factor
+    factor = torch.where(expectation != 0, factor, 1)
+    return units.spread(factor) if factor.ndim > 0 else factor.reshape([1] * units.x.ndim)

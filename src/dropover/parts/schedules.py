@@ -19,8 +19,7 @@ class _Way:
     end: float
 
     def __post_init__(self) -> None:
-        start, end = validation.number("start", self.start, 0, 1), validation.number("end", self.end, 0, 1)
-        validation.settle(self, start=start, end=end)
+        validation.settle_numbers(self, start=(0, 1), end=(0, 1))
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -6,6 +6,7 @@ elements, an input of one dimension or none is one sample.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,20 +20,12 @@ __all__ = ["Channel", "Element", "Position", "Sample"]
 
 @dataclass(eq=False)
 class View:
-    """Activations seen as units.
-
-    Attributes:
-        units: what is hit as one.
-        x: the activations.
-        channel_dim: the dimension of the channels, for units and draws that need to know.
-        dims: the dimensions that tell units apart.
-        shape: of one number per unit, to be broadcast over `x`: its sizes in `dims`, else 1.
-    """
+    """Activations `x` seen as units: `dims` tell them apart; `shape` has the sizes of `x` in these, else 1."""
 
     units: "Units"
     x: Tensor
     channel_dim: int
-    dims: tuple[int, ...]
+    dims: Sequence[int]
     shape: tuple[int, ...]
 
     @property
@@ -56,22 +49,13 @@ class View:
 
 @dataclass(frozen=True)
 class Units:
-    """What is hit as one. Your own are a subclass that says what tells them apart, or returns its own `View` in `on`.
+    """What is hit as one. Your own are a subclass that says what tells them apart, or gives a `View` in `on`."""
 
-    Attributes:
-        by_channel: whether units at different channels are different.
-        by_position: whether units at different positions of a map are different.
-        elementwise: whether every number is a unit.
-        uses_channels: whether it makes a difference which dimension holds the channels.
-        least: how many dimensions an input has at least.
-        takes: which inputs they take, in words.
-    """
-
-    by_channel: ClassVar[bool] = False
-    by_position: ClassVar[bool] = False
-    elementwise: ClassVar[bool] = False
-    uses_channels: ClassVar[bool] = False
-    least: ClassVar[int] = 1
+    by_channel: ClassVar[bool] = False  # whether units at different channels are different
+    by_position: ClassVar[bool] = False  # whether those at different positions of a map are
+    elementwise: ClassVar[bool] = False  # whether every number is a unit
+    uses_channels: ClassVar[bool] = False  # whether it matters which dimension holds the channels
+    least: ClassVar[int] = 1  # dimensions of an input
     takes: ClassVar[str] = "units take (N, *)"
 
     def on(self, x: Tensor, channel_dim: int = 1) -> View:
@@ -93,7 +77,7 @@ class Units:
         if x.ndim < self.least or (self.uses_channels and not (-x.ndim < channel_dim < x.ndim and channel_dim)):
             _refuse(x, channel_dim, self.least, self.takes)
         if self.elementwise:
-            return View(self, x, channel_dim, tuple(range(x.ndim)), tuple(x.shape))
+            return View(self, x, channel_dim, range(x.ndim), x.shape)
         channel, dims, shape = channel_dim % x.ndim, [], [1] * x.ndim
         for dim, size in enumerate(x.shape):
             if dim == 0 or (self.by_channel if dim == channel else self.by_position):

@@ -10,17 +10,11 @@ from dropover.parts.units import View
 
 
 class Rates:
-    """With what probability is each unit hit? Your own rule is a subclass with a `__call__`.
+    """With what probability is each unit hit? Your own rule is a subclass with a `__call__`."""
 
-    Attributes:
-        uniform: whether all units of a call have the same rate.
-        drawn: whether that rate is drawn anew for every call: then `of_call` gives it, and calling the rule its mean.
-        modulates: whether the layer's input is first changed, in either mode: by `modulate`.
-    """
-
-    uniform: ClassVar[bool] = False
-    drawn: ClassVar[bool] = False
-    modulates: ClassVar[bool] = False
+    uniform: ClassVar[bool] = False  # whether all units of a call have the same rate
+    drawn: ClassVar[bool] = False  # whether each call draws it: then `of_call` gives it, and the rule itself the mean
+    modulates: ClassVar[bool] = False  # whether a layer first changes its input, in either mode: by `modulate`
 
     def __call__(self, units: View) -> float | Tensor:
         """One rate (a number or a tensor without dimensions), or (N, units of a sample); without gradient."""

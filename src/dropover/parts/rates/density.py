@@ -33,13 +33,9 @@ class DensityRates(Rates):
 
     def __post_init__(self) -> None:
         validation.choice("components", self.components, DEFAULT_BINS)
-        validation.settle(
-            self,
-            components=validation.whole("components", self.components, 1),
-            bins=None if self.bins is None else validation.whole("bins", self.bins, 1),
-            slope=validation.number("slope", self.slope),
-            intercept=validation.number("intercept", self.intercept),
-        )
+        bins = None if self.bins is None else validation.whole("bins", self.bins, 1)
+        validation.settle(self, components=validation.whole("components", self.components, 1), bins=bins)
+        validation.settle_numbers(self, slope=(), intercept=())
         low, high = self.bounds
         if low < 0 or high > 1:
             raise ValueError(

@@ -35,12 +35,7 @@ class JumpRate(Rates):
     uniform = drawn = True
 
     def __post_init__(self) -> None:
-        validation.settle(
-            self,
-            p_min=validation.number("p_min", self.p_min, 0, 1),
-            p_max=validation.number("p_max", self.p_max, 0, 1),
-            sigma=validation.number("sigma", self.sigma, 0),
-        )
+        validation.settle_numbers(self, p_min=(0, 1), p_max=(0, 1), sigma=(0,))
         if self.p_min > self.p_max:
             raise ValueError(f"p_min must be at most p_max, got p_min={self.p_min!r} and p_max={self.p_max!r}")
 

@@ -25,12 +25,9 @@ class MagnitudeRates(Rates):
     quantile: float | None = None
 
     def __post_init__(self) -> None:
-        validation.settle(
-            self,
-            p_high=validation.number("p_high", self.p_high, 0, 1),
-            p_low=validation.number("p_low", self.p_low, 0, 1),
-            quantile=None if self.quantile is None else validation.number("quantile", self.quantile, 0, 1),
-        )
+        validation.settle_numbers(self, p_high=(0, 1), p_low=(0, 1))
+        if self.quantile is not None:
+            validation.settle_numbers(self, quantile=(0, 1))
 
     @property
     def bounds(self) -> tuple[float, float]:

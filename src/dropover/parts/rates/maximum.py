@@ -23,7 +23,7 @@ class MaximumRates(Rates):
     p: float
 
     def __post_init__(self) -> None:
-        validation.settle(self, p=validation.number("p", self.p, 0, 1))
+        validation.settle_numbers(self, p=(0, 1))
 
     @property
     def bounds(self) -> tuple[float, float]:

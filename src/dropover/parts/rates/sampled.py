@@ -23,7 +23,7 @@ class SampledRates(Rates):
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
-        validation.settle(self, fraction=validation.number("fraction", self.fraction, 0))
+        validation.settle_numbers(self, fraction=(0,))
         if self.fraction == 0:
             raise ValueError("fraction must be above 0, got 0: nothing would be drawn and everything pruned")
 
