@@ -1,10 +1,10 @@
-"""One kind of registry for every family of named things: methods, data sets, networks, noises, attacks."""
+"""Found by its name: one kind of registry for every family of named things, and what a package makes public."""
 
 import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class UnknownNameError(ValueError):
@@ -17,16 +17,21 @@ def did_you_mean(name: str, candidates: Iterable[str], most: int = 3) -> str:
     return f"did you mean {' or '.join(map(repr, close))}? " if close else ""
 
 
+def exports(package: str) -> dict[str, Any]:
+    """What the modules of a package, and of the packages in it, list in their `__all__`."""
+    path = importlib.import_module(package).__path__
+    modules = [importlib.import_module(module.name) for module in pkgutil.walk_packages(path, f"{package}.")]
+    return {name: getattr(module, name) for module in modules for name in getattr(module, "__all__", ())}
+
+
 class Entry(Protocol):
-    """What a registry can hold: a frozen record with a name and, if it likes, other names."""
+    """What a registry can hold: a frozen record with a name and, if it likes, other names that find it."""
 
     @property
-    def name(self) -> str:
-        """The name it is listed under."""
+    def name(self) -> str: ...  # noqa: D102
 
     @property
-    def aliases(self) -> tuple[str, ...]:
-        """Other names that find it."""
+    def aliases(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -57,16 +62,14 @@ class Registry(Generic[EntryT]):
 
     def get(self, name: str) -> EntryT:
         """The entry called `name`, or `UnknownNameError` with the closest names."""
-        self._discover()
-        if name in self._names:
+        if name in self:
             return self._names[name]
         hint = did_you_mean(name, self._names)
         raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}known are {', '.join(self._entries)}")
 
     def names(self) -> list[str]:
         """Every entry's name, in the order of registration; aliases left out."""
-        self._discover()
-        return list(self._entries)
+        return [entry.name for entry in self]
 
     def __iter__(self) -> Iterator[EntryT]:
         self._discover()

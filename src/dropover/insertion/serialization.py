@@ -61,12 +61,15 @@ def decode(value: Any) -> Any:
     if not isinstance(name, str) or name not in table:
         raise ValueError(f"unknown class {name!r}: {_hint(str(name), table)}known are {', '.join(table)}")
     known = inspect.signature(table[name]).parameters
-    for setting in value["settings"]:
+    given = dict(value["settings"])
+    if "channel_dim" not in known and given.get("channel_dim", 0) is None:
+        del given["channel_dim"]  # every layer had one once
+    for setting in given:
         if setting not in known:
             raise ValueError(
                 f"{name} has no setting {setting!r}: {_hint(setting, known)}known are {', '.join(known) or 'none'}"
             )
-    settings = {setting: decode(each) for setting, each in value["settings"].items()}
+    settings = {setting: decode(each) for setting, each in given.items()}
     try:
         made = table[name](**settings)
         if "progress" in value:

@@ -15,6 +15,8 @@ from dropover.compute.hits import Hits
 from dropover.parts.rates import ConstantRate, Rates, SampledRates
 from dropover.parts.units import Element, Position, Units, map_dims
 
+__all__ = ["Bernoulli", "Blocks", "Shared", "WithReplacement"]
+
 
 @dataclass(frozen=True)
 class Bernoulli:

@@ -14,6 +14,8 @@ from dropover.compute import masks
 from dropover.compute.hits import Hits
 from dropover.compute.selection import element_margins, select
 
+__all__ = ["Flip", "Noise", "Zero"]
+
 
 @dataclass(frozen=True)
 class Zero:

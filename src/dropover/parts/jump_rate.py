@@ -10,6 +10,8 @@ from dropover import validation
 from dropover.compute import masks
 from dropover.parts.units import Units
 
+__all__ = ["JumpRate"]
+
 _OTHER = 0x2545F4914F6CDD1D
 
 

@@ -18,6 +18,8 @@ from dropover.parts.jump_rate import JumpRate
 from dropover.parts.schedules import Rate
 from dropover.parts.units import Units
 
+__all__ = ["ConstantRate", "DensityRates", "MagnitudeRates", "MaximumRates", "SampledRates", "StrengthRates"]
+
 DEFAULT_BINS = {1: 25, 2: 5, 3: 3}  # Ke et al. 2020, Experimental Results
 
 

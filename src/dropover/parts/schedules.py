@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from dropover import validation
 
+__all__ = ["Cosine", "Linear", "Step"]
+
 Schedule = Callable[[float], float]
 Rate = float | Schedule
 

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from dropover import validation
 
+__all__ = ["Channel", "Element", "Position", "Sample"]
+
 
 @dataclass(frozen=True)
 class Element:
