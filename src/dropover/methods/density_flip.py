@@ -4,7 +4,6 @@ from torch import Generator, Tensor
 
 from dropover.methods import METHODS, Card, Method
 from dropover.methods.density import KE
-from dropover.methods.flipover import LIANG
 from dropover.parts.effects import Flip
 from dropover.parts.rates import DensityRates
 from dropover.parts.units import Channel
@@ -15,7 +14,11 @@ CARD = Card(
     summary="Flips the sign of feature maps, seldom in crowded regions of the space of maps, often in empty ones.",
     formula="p = slope · ρ / max ρ + intercept; Ŷ_c = -amplitude · X_c with probability p, else X_c",
     acts="in training",
-    sources=KE | LIANG,
+    sources={
+        **KE,
+        "Liang, Niu, Yan, Wang 2024: Flipover outperforms dropout in deep learning. Visual Computing for Industry, "
+        "Biomedicine, and Art 7:4": "https://doi.org/10.1186/s42492-024-00153-y",
+    },
     settings_in_paper="none: it is in neither paper, which both describe one parent of it",
     caveats=(
         "No publication has tested it.",

@@ -9,17 +9,16 @@ from dropover.parts.schedules import Rate
 from dropover.parts.units import Element
 from dropover.regularizer import Setting, regularize
 
-LIANG = {
-    "Liang, Niu, Yan, Wang 2024: Flipover outperforms dropout in deep learning. Visual Computing for Industry, "
-    "Biomedicine, and Art 7:4": "https://doi.org/10.1186/s42492-024-00153-y"
-}
 CARD = Card(
     title="Flipover",
     summary="Multiplies random activations by a negative number instead of zeroing them: a stronger penalty than "
     "dropout at the same rate.",
     formula="ŷ = -amplitude · x with probability p, else x",
     acts="in training; at inference with the rate eval_p, 0 by default",
-    sources=LIANG,
+    sources={
+        "Liang, Niu, Yan, Wang 2024: Flipover outperforms dropout in deep learning. Visual Computing for Industry, "
+        "Biomedicine, and Art 7:4": "https://doi.org/10.1186/s42492-024-00153-y",
+    },
     settings_in_paper="p = 0.2 (best clean accuracy) to 0.3 (best under attack); amplitude 1 on a small CNN, 0.5 on "
     "ResNet-18",
     caveats=(
