@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dropover.cli.ending import fail
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -52,8 +54,7 @@ def _card(console: "Console", name: str) -> None:
     try:
         method = METHODS.get(name)
     except UnknownNameError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        fail(str(error))
     card = method.card
     of_every_method = ("rescale", "channel_dim")
     settings = ", ".join(f"{key}={value!r}" for key, value in method.settings().items() if key not in of_every_method)

@@ -1,4 +1,4 @@
-"""What a method is: its card, its function and its layer. The methods themselves are here, one file each."""
+"""The methods, one file each, and what a method is: its card, its function and its layer."""
 
 import inspect
 from collections.abc import Callable, Mapping
