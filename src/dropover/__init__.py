@@ -28,19 +28,18 @@ def __getattr__(name: str) -> Any:
 
 def _public() -> dict[str, Any]:
     """The methods' layers, the public parts that they are made of, and what works with them."""
-    from dropover import functional
+    from dropover import functional, parts
     from dropover.insertion import Plan, insert, regularizers, replace
     from dropover.methods import METHODS
     from dropover.progress import advance
-    from dropover.registry import exports
     from dropover.regularizer import Regularizer
     from dropover.uncertainty import MonteCarlo, monte_carlo
 
     layers = [method.layer for method in METHODS]
     users = (MonteCarlo, Plan, Regularizer, advance, insert, monte_carlo, regularizers, replace)
-    named = {value.__name__: value for value in (*layers, *users)} | exports("dropover.parts")
-    return {"METHODS": METHODS, **dict(sorted((named | {"functional": functional}).items()))}
+    named = {value.__name__: value for value in (*layers, *users, *parts.public().values())}
+    return {"METHODS": METHODS, **dict(sorted({**named, "functional": functional}.items()))}
 
 
 def __dir__() -> list[str]:
-    return __getattr__("__all__")  # type: ignore[no-any-return]
+    return __getattr__("__all__")

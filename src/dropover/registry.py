@@ -1,10 +1,10 @@
-"""Found by its name: one kind of registry for every family of named things, and what a package makes public."""
+"""One kind of registry for every family of named things: methods, data sets, networks, noises, attacks."""
 
 import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 
 class UnknownNameError(ValueError):
@@ -15,13 +15,6 @@ def did_you_mean(name: str, candidates: Iterable[str], most: int = 3) -> str:
     """What an error says of the names closest to `name`: "did you mean 'x' or 'y'? ", or "" if none is close."""
     close = difflib.get_close_matches(name, list(candidates), n=most)
     return f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-
-
-def exports(package: str) -> dict[str, Any]:
-    """What the modules of a package, and of the packages in it, list in their `__all__`."""
-    path = importlib.import_module(package).__path__
-    modules = [importlib.import_module(module.name) for module in pkgutil.walk_packages(path, f"{package}.")]
-    return {name: getattr(module, name) for module in modules for name in getattr(module, "__all__", ())}
 
 
 class Entry(Protocol):
