@@ -23,7 +23,7 @@ def advance(model: nn.Module, fraction: float) -> None:
             scheduled rates. Nothing is changed then.
 
     Example:
-        >>> model = nn.Sequential(nn.Linear(8, 8), Dropout(p=Linear(0.0, 0.5)))
+        >>> model = nn.Sequential(nn.Linear(8, 8), Dropout(p=LinearSchedule(0.0, 0.5)))
         >>> advance(model, 0.5)  # the rate is 0.25 now
     """
     fraction = validation.number("fraction", fraction, 0, 1)
@@ -33,7 +33,7 @@ def advance(model: nn.Module, fraction: float) -> None:
     if not layers:
         raise ValueError(
             "model has no scheduled rate, so that advance would have no effect: give a layer a schedule, such as "
-            "Dropout(p=Linear(0.0, 0.5))"
+            "Dropout(p=LinearSchedule(0.0, 0.5))"
         )
     for layer in layers:
         layer.rates_at(fraction)  # all are checked before the first is changed

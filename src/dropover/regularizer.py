@@ -10,12 +10,11 @@ from torch import Tensor
 from dropover import validation
 from dropover.compute import masks
 from dropover.parts import rescaling
-from dropover.parts.draws import Bernoulli, Blocks, Draw, as_draw
+from dropover.parts.draws import Bernoulli, Draw, as_draw
 from dropover.parts.effects import Effect, as_effect
-from dropover.parts.jump_rate import JumpRate
-from dropover.parts.rates import ConstantRate, Rates, StrengthRates, as_rates, is_scheduled
+from dropover.parts.rates import Rates, as_rates
 from dropover.parts.schedules import Rate
-from dropover.parts.units import Channel, Element, Position, Units, as_units
+from dropover.parts.units import Units, View, as_units
 from dropover.scheduled import Follower
 
 
@@ -52,35 +51,32 @@ def regularize(
     units, rates, effect = as_units(units), as_rates(rates), as_effect(effect)
     rescale = effect.rescale if rescale is None else rescale
     rescaling.check(rescale, rates, effect)
-    check_input(x, units, channel_dim)
-    return _regularize(x, units, rates, effect, draw or Bernoulli(), rescale, channel_dim, generator)
+    return _hit(units.on(x, channel_dim), rates, effect, as_draw(draw, rates), rescale, generator=generator)
 
 
-def check_input(x: Tensor, units: Units, channel_dim: int) -> None:
-    """Raise `TypeError` or `ValueError` for an input that the units can't mean."""
-    validation.activations(x)
-    units.check(x, channel_dim)
-
-
-def _regularize(
-    x: Tensor,
-    units: Units,
+def _hit(
+    units: View,
     rates: Rates,
     effect: Effect,
     draw: Draw,
     rescale: str,
-    channel_dim: int,
-    generator: torch.Generator | None = None,
+    *,
     p: float | Tensor | None = None,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    constant = rates.p if p is None and isinstance(rates, ConstantRate) else p
-    if x.numel() == 0 or (isinstance(constant, float) and constant == 0):
+    """The one path of a call: rates, key, hits, effect; `p` is the rate of a schedule."""
+    x = units.x
+    if x.numel() == 0:
+        return x
+    if p is None and not rates.drawn:
+        p = rates(units)
+    if isinstance(p, float) and p == 0:
         return x
     key = None if torch.compiler.is_compiling() and generator is None else masks.draw_key(x.device, generator)
     if p is None:
-        p = rates.of_call(x, key) if isinstance(rates, JumpRate) else rates(x, units, channel_dim)
-    hits = draw(rates, p, x, units, channel_dim, key)
-    return effect(x, hits, rescaling.scale(rescale, p, effect, x, units, channel_dim))
+        p = rates.of_call(units, key)
+    hits = draw(rates, p, units, key)
+    return effect(x, hits, 1.0 if rescale == "none" else rescaling.scale(rescale, p, effect, units))
 
 
 class Setting:
@@ -123,11 +119,11 @@ class Regularizer(Follower):
             average expectation) or "balanced" (between keeping a unit's mean and keeping its second moment); by
             default "mean" for zeroing and "none" otherwise.
         channel_dim: the dimension of the channels. None, the default, leaves it open: `insert` and `replace` take it
-            from the place, and a layer that nobody told takes 1.
+            from the place, and a layer that nobody told takes 1. Elements and samples have none.
 
     Raises:
         TypeError: an argument of the wrong kind.
-        ValueError: an argument outside its range, or a rescaling that would divide by 0.
+        ValueError: an argument outside its range or without effect, or a rescaling that would divide by 0.
 
     Example:
         >>> flip_maps = Regularizer(units="channel", rates=0.1, effect=Flip(0.5))
@@ -153,7 +149,7 @@ class Regularizer(Follower):
             raise ValueError("rates and eval_rates can't both be None: the layer would never act")
         self.draw = as_draw(draw, self.rule, self.eval_rule)
         self.rescale = self.effect.rescale if rescale is None else rescale
-        self._channel_dim = self._checked(channel_dim)
+        self.channel_dim = channel_dim
         self.check_rescaling()
         self.follow(0.0)
 
@@ -164,7 +160,7 @@ class Regularizer(Follower):
 
     @channel_dim.setter
     def channel_dim(self, value: int | None) -> None:
-        self._channel_dim = self._checked(value)
+        self._channel_dim = None if value is None else validation.whole("channel_dim", value, -64)
 
     @property
     def knows_channels(self) -> bool:
@@ -174,24 +170,23 @@ class Regularizer(Follower):
     @property
     def uses_channels(self) -> bool:
         """Whether it makes a difference to the layer which dimension holds the channels."""
-        return isinstance(self.units, Channel | Position) or isinstance(self.draw, Blocks)
+        return self.units.uses_channels or self.draw.uses_channels
 
     @property
     def uses_samples(self) -> bool:
         """Whether it makes a difference to the layer which numbers belong to one sample."""
-        rules = [rule for rule in (self.rule, self.eval_rule) if rule is not None]
-        alike = all(isinstance(rule, ConstantRate | JumpRate) for rule in rules)
-        return self.uses_channels or not isinstance(self.units, Element) or not alike
+        alike = self.units.elementwise and all(rule.uniform for rule in self.rules)
+        return self.uses_channels or not alike
 
-    @staticmethod
-    def _checked(channel_dim: int | None) -> int | None:
-        return None if channel_dim is None else validation.whole("channel_dim", channel_dim, -64)
+    @property
+    def draws_once(self) -> bool:
+        """Whether one random number of a call decides for all its samples."""
+        return self.draw.shared or any(rule.drawn for rule in self.rules)
 
     def check_rescaling(self) -> None:
         """Raise `ValueError` if the rescaling would divide a surviving value by 0."""
-        for rule in (self.rule, self.eval_rule):
-            if rule is not None:
-                rescaling.check(self.rescale, rule, self.effect)
+        for rule in self.rules:
+            rescaling.check(self.rescale, rule, self.effect)
 
     def rates(self, x: Tensor) -> Tensor:
         """The probability that each unit of `x` is hit, before any draw; float32, in the shape of the units.
@@ -199,53 +194,50 @@ class Regularizer(Follower):
         A layer that has a rule for inference reports the rule of its present mode; one that acts in one mode only
         reports its rule in either.
         """
-        check_input(x, self.units, self.channel_dim)
+        units = self.units.on(x, self.channel_dim)
         present, other = self.rule, self.eval_rule
         if not self.training:
             present, other = other, present
         rule = present if present is not None else other
         assert rule is not None
-        grid = self.units.grid(x, self.channel_dim)
         if x.numel() == 0:
-            return torch.zeros(grid, device=x.device)
-        p = rule.at(self.progress) if is_scheduled(rule) else rule(x, self.units, self.channel_dim)
+            return torch.zeros(units.grid, device=x.device)
+        p = rule.at(self.progress) if rule.scheduled else rule(units)
         if isinstance(p, Tensor):
             p = p.to(torch.float32)
-            return p.reshape(grid) if p.ndim > 0 else p.expand(grid).clone()
-        return torch.full(grid, p, dtype=torch.float32, device=x.device)
+            return p.reshape(units.grid) if p.ndim > 0 else p.expand(units.grid).clone()
+        return torch.full(units.grid, p, dtype=torch.float32, device=x.device)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` with its units hit, in training; as it is at inference, unless the layer has a rate there."""
-        check_input(x, self.units, self.channel_dim)
+        units = self.units.on(x, 1 if self._channel_dim is None else self._channel_dim)
+        if self.rule is not None and self.rule.modulates:
+            units.x = self.rule.modulate(units)
         rule = self.rule if self.training else self.eval_rule
-        if isinstance(self.rule, StrengthRates):
-            x = self.rule.modulate(x, self.units, self.channel_dim)
         if rule is None:
-            return x
-        p = self.present_rate(rule, x.device) if is_scheduled(rule) else None
-        return _regularize(x, self.units, rule, self.effect, self.draw, self.rescale, self.channel_dim, p=p)
+            return units.x
+        p = self.present_rate(rule, x.device) if self.scheduled and rule.scheduled else None
+        return _hit(units, rule, self.effect, self.draw, self.rescale, p=p)
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments that make this layer again."""
-        own = {"rates": self.rule, "eval_rates": self.eval_rule, "channel_dim": self._channel_dim}
+        parts = {"rates": self.rule, "eval_rates": self.eval_rule, "channel_dim": self._channel_dim}
         names = inspect.signature(type(self)).parameters
-        return {name: own[name] if name in own else getattr(self, name) for name in names}
+        return {name: parts[name] if name in parts else getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def extra_repr(self) -> str:
         """The settings, as they would be typed; those at their defaults that few turn are left out."""
-        parameters = inspect.signature(type(self)).parameters
+        defaults = {name: each.default for name, each in inspect.signature(type(self)).parameters.items()}
+        if defaults.get("rescale", "") is None:
+            defaults["rescale"] = self.effect.rescale
+        if "draw" in defaults:
+            defaults["draw"] = Bernoulli()
         quiet = ("eval_p", "eval_rates", "draw", "rescale", "channel_dim")
-        shown = {
-            name: value
+        return ", ".join(
+            f"{name}={value!r}"
             for name, value in self.settings().items()
-            if name not in quiet or value != self._default(parameters[name])
-        }
-        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
-
-    def _default(self, parameter: inspect.Parameter) -> Any:
-        if parameter.default is None and parameter.name == "rescale":
-            return self.effect.rescale
-        return Bernoulli() if parameter.name == "draw" else parameter.default
+            if name not in quiet or value != defaults[name]
+        )

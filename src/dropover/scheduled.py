@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from dropover import validation
-from dropover.parts.rates import ConstantRate, Rates, is_scheduled
+from dropover.parts.rates.base import Rates
 
 
 class Follower(nn.Module):
-    """A layer with a rule for training and one for inference, either of which may be scheduled.
+    """A layer with a rule for training and one for inference; `scheduled` says whether either follows a schedule.
 
     The progress is a plain number, which eager mode takes its rates from. A compiled graph would be compiled anew for
     each number, so it reads the present rates from a buffer; that is float32 whatever the model is cast to, and is
@@ -25,11 +25,12 @@ class Follower(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._progress = 0.0
+        self.scheduled = False
 
     @property
-    def scheduled(self) -> bool:
-        """Whether a rate of this layer follows a schedule."""
-        return is_scheduled(self.rule) or is_scheduled(self.eval_rule)
+    def rules(self) -> list[Rates]:
+        """The rules that it has."""
+        return [rule for rule in (self.rule, self.eval_rule) if rule is not None]
 
     @property
     def progress(self) -> float:
@@ -44,12 +45,13 @@ class Follower(nn.Module):
             ValueError: a schedule that gives a number outside [0, 1].
         """
         rules = (self.rule, self.eval_rule)
-        return [rule.at(progress) if is_scheduled(rule) else 0.0 for rule in rules]
+        return [rule.at(progress) if rule is not None and rule.scheduled else 0.0 for rule in rules]
 
     def follow(self, progress: float) -> None:
         """Take the rates of a progress in [0, 1]; errors as `rates_at`, which then change nothing."""
         rates = torch.tensor(self.rates_at(progress), dtype=torch.float32)
         self._progress = progress
+        self.scheduled = any(rule.scheduled for rule in self.rules)
         old = self._buffers.get("_present")
         if not self.scheduled:
             self._buffers.pop("_present", None)
@@ -59,7 +61,7 @@ class Follower(nn.Module):
         else:
             self.register_buffer("_present", rates if old is None else rates.to(old.device), persistent=False)
 
-    def present_rate(self, rule: ConstantRate, device: torch.device) -> float | Tensor:
+    def present_rate(self, rule: Rates, device: torch.device) -> float | Tensor:
         """The scheduled rate of the present mode: a number, or in a compiled graph a tensor without dimensions."""
         if torch.compiler.is_compiling():
             return self._present[0 if self.training else 1].to(device)

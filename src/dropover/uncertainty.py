@@ -8,9 +8,6 @@ from torch import Tensor, nn
 from dropover import validation
 from dropover.insertion.layers import may_act, regularizing_modules
 from dropover.insertion.modes import training_flags
-from dropover.methods.drop_connect import DropConnect
-from dropover.parts.draws import Shared
-from dropover.parts.jump_rate import JumpRate
 from dropover.regularizer import Regularizer
 
 _ROWS = 1024
@@ -83,12 +80,7 @@ def _acts_in_training(layer: nn.Module) -> bool:
 
 
 def _one_draw_a_pass(model: nn.Module, layers: list[nn.Module]) -> bool:
-    rules = [rule for layer in layers if isinstance(layer, Regularizer) for rule in (layer.rule, layer.eval_rule)]
-    return (
-        any(isinstance(module, DropConnect) for module in model.modules())
-        or any(isinstance(rule, JumpRate) for rule in rules)
-        or any(isinstance(layer, Regularizer) and isinstance(layer.draw, Shared) for layer in layers)
-    )
+    return any(getattr(module, "draws_once", False) for module in (*model.modules(), *layers))
 
 
 def _draws(model: nn.Module, x: Tensor, samples: int, at_once: int) -> Tensor:

@@ -15,7 +15,7 @@ from dropover.compute.density import principal_projections, relative_density
 @pytest.fixture(autouse=True, params=["compiled", "by torch's operations"])
 def _with_and_without_kernels(request, monkeypatch):
     if request.param != "compiled":
-        monkeypatch.setattr(kernels, "load", lambda name: None)
+        monkeypatch.setattr(kernels, "serving", lambda *_: None)
     elif kernels.load("crowding") is None:
         pytest.skip("numba is not installed")
 
@@ -79,7 +79,8 @@ def test_rates_follow_the_specification(shape, components, bins):
         if nearest < 1e-4:
             continue  # a unit on a border may fall to either side
         compared += 1
-        rates = dropover.DensityRates(components, bins)(maps.float().unsqueeze(0).unsqueeze(-1), dropover.Channel(), 1)
+        units = dropover.Channel().on(maps.float().unsqueeze(0).unsqueeze(-1))
+        rates = dropover.DensityRates(components, bins)(units)
         assert np.allclose(rates[0], 0.9 - 0.8 * density, atol=1e-6), seed
     assert compared >= 3
 

@@ -14,7 +14,7 @@ CALLS = 100_000
 def rates_of_calls(rule, x, calls=CALLS):
     """The rates that so many keys draw."""
     keys = torch.randint(-(1 << 62), 1 << 62, (calls,))
-    return torch.vmap(lambda key: rule.of_call(x, key))(keys)
+    return torch.vmap(lambda key: rule.of_call(dropover.Element().on(x), key))(keys)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_survivors_are_divided_by_the_rate_of_the_call(z_of_rate, limit):
     for rescale, power in (("balanced", 0.75), ("mean", 1), ("layer", 1), ("none", 0)):
         layer = dropover.Jumpout(0.1, 0.5, 0.2, rescale=rescale)
         torch.manual_seed(4)
-        p = layer.rule.of_call(x, masks.draw_key(x.device)).item()
+        p = layer.rule.of_call(layer.units.on(x), masks.draw_key(x.device)).item()
         torch.manual_seed(4)
         y = layer(x)[:, :700]
         assert abs(z_of_rate(y == 0, round(p * 65536) / 65536)) < limit(4)

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 import dropover
-from dropover.compute import density, elementwise, kernels, masks, unitwise
+from dropover.compute import density, kernels, masks
+from dropover.compute.hits import Hits
+from dropover.compute.selection import select
 
 pytest.importorskip("numba")
 
@@ -23,7 +25,7 @@ def without(monkeypatch):
 
     def call(function):
         with monkeypatch.context() as patch:
-            patch.setattr(kernels, "load", lambda name: None)
+            patch.setattr(kernels, "serving", lambda *_: None)
             return function()
 
     return call
@@ -55,6 +57,10 @@ def both_ways(layer, x, gradient):
     return y.detach(), x.grad
 
 
+def elements(x, key, p, slope, scale):
+    return select(x, Hits(key, None, p), slope, scale)
+
+
 def test_kernels_are_there():
     assert kernels.load("selecting") is not None
     assert kernels.load("crowding") is not None
@@ -65,8 +71,8 @@ def test_kernels_are_there():
 def test_elements_equal_the_operations_of_torch(count, slope, without, threads):
     x, key = awkward(count), torch.tensor(-0x123456789ABCDEF + count)
     for p in (0.0, 0.3, 1.0):
-        expected = without(lambda p=p: elementwise.select(x, key, p, slope, 1.7))
-        found = elementwise.select(x, key, p, slope, 1.7)
+        expected = without(lambda p=p: elements(x, key, p, slope, 1.7))
+        found = elements(x, key, p, slope, 1.7)
         assert torch.equal(found.isnan(), expected.isnan())
         assert same_bits(found.nan_to_num(), expected.nan_to_num())
 
@@ -75,7 +81,7 @@ def test_elements_equal_the_operations_of_torch(count, slope, without, threads):
 @pytest.mark.parametrize("key", [0, -1, 1 << 62, -(1 << 63), 0x0123456789ABCDEF])
 def test_lanes_equal_the_operations_of_torch(count, key, without):
     key = torch.tensor(key)
-    assert torch.equal(masks.lanes(key, (count,)), without(lambda: masks.lanes(key, (count,))))
+    assert torch.equal(masks.margins(key, 0.5, (count,)), without(lambda: masks.margins(key, 0.5, (count,))))
 
 
 SHAPES = [
@@ -117,13 +123,33 @@ def test_units_equal_the_operations_of_torch(shape, units, effect, rescale, with
                 assert same_bits(one.nan_to_num(), other.nan_to_num())
 
 
-def test_what_no_kernel_serves_is_left_alone():
-    x = torch.randn(4, 6, 5, 5)
-    assert unitwise.select(x, torch.randn(4, 6, 1, 1), None, 0.0, 1.0) is not None
-    assert unitwise.select(x[:1], torch.randn(4, 6, 1, 1), None, 0.0, 1.0) is None
-    assert unitwise.select(x.double(), torch.randn(4, 6, 1, 1), None, 0.0, 1.0) is None
-    assert unitwise.select(x, torch.randn(4, 6, 1, 1), None, 0.0, torch.ones(4, 1, 1, 1).expand(4, 2, 1, 1)) is None
-    assert unitwise.select(torch.randn(2, 3, 2, 3, 2, 2), torch.randn(1, 3, 1, 3, 1, 2), None, 0.0, 1.0) is None
+class Counting:
+    """The kernels, and how often one selected by units."""
+
+    def __init__(self, kernels):
+        self.kernels, self.calls = kernels, 0
+
+    def units(self, *arguments):
+        self.calls += 1
+        self.kernels.units(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("x", "margins", "scale", "served"),
+    [
+        (torch.randn(4, 6, 5, 5), torch.randn(4, 6, 1, 1), 1.0, True),
+        (torch.randn(1, 6, 5, 5), torch.randn(4, 6, 1, 1), 1.0, False),
+        (torch.randn(4, 6, 5, 5).double(), torch.randn(4, 6, 1, 1), 1.0, False),
+        (torch.randn(4, 6, 5, 5), torch.randn(4, 6, 1, 1), torch.ones(4, 1, 1, 1).expand(4, 6, 5, 1), False),
+        (torch.randn(2, 3, 2, 3, 2, 2), torch.randn(1, 3, 1, 3, 1, 2), 1.0, False),
+    ],
+)
+def test_what_no_kernel_serves_is_left_to_torch(x, margins, scale, served, monkeypatch):
+    counting = Counting(kernels.load("selecting"))
+    monkeypatch.setitem(kernels._loaded, "selecting", counting)
+    y = select(x, Hits(torch.tensor(1), margins), 0.0, scale)
+    assert counting.calls == served
+    assert torch.equal(y, torch.where(margins < 0, 0, x) * scale)
 
 
 def test_an_infinity_that_is_dropped_leaves_0():
@@ -167,7 +193,7 @@ def test_several_threads_of_a_user_at_once():
     def work(number, found):
         torch.set_num_threads(2)
         for _ in range(5):
-            found[number] = (elementwise.select(x, keys[number], 0.5, 0.0, 2.0), layers[2].rates(x))
+            found[number] = (elements(x, keys[number], 0.5, 0.0, 2.0), layers[2].rates(x))
 
     apart, together = {}, {}
     for number in range(6):
@@ -183,16 +209,17 @@ def test_several_threads_of_a_user_at_once():
 
 FORKED = """
 import os, torch, dropover
-from dropover.compute import elementwise
+from dropover.compute.hits import Hits
+from dropover.compute.selection import select
 torch.set_num_threads(2)
-x, key = torch.randn(1 << 18), torch.tensor(5)
-expected = elementwise.select(x, key, 0.5, 0.0, 2.0)
+x, hits = torch.randn(1 << 18), Hits(torch.tensor(5), None, 0.5)
+expected = select(x, hits, 0.0, 2.0)
 child = os.fork()
 if child == 0:
-    same = torch.equal(elementwise.select(x, key, 0.5, 0.0, 2.0)[:100], expected[:100])
+    same = torch.equal(select(x, hits, 0.0, 2.0)[:100], expected[:100])
     os._exit(0 if same else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert torch.equal(elementwise.select(x, key, 0.5, 0.0, 2.0), expected)
+assert torch.equal(select(x, hits, 0.0, 2.0), expected)
 """
 
 

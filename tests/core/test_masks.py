@@ -15,6 +15,11 @@ def hits(key, p, count):
     return masks.margins(key, p, (count,)) < 0
 
 
+def lanes_of(key, shape):
+    """The numbers that margins are, less the border at a rate of 1/2."""
+    return masks.margins(key, 0.5, shape) - 0.5
+
+
 def signs(key, count, p=0.5):
     """Hits as numbers of mean 0 and variance 1."""
     return (hits(key, p, count).double() - p) / math.sqrt(p * (1 - p))
@@ -41,7 +46,7 @@ def lowbias32(key, index):
 def test_golden_values():
     key = torch.tensor(0x0123456789ABCDEF)
     assert masks.words(key, 4).tolist() == [-1578786370, 1632907602, 2109072950, -571970754]
-    assert masks.lanes(key, (2, 3)).tolist() == [[-24130, -24091, 12626], [24916, -6602, 32181]]
+    assert lanes_of(key, (2, 3)).tolist() == [[-24130, -24091, 12626], [24916, -6602, 32181]]
 
 
 @pytest.mark.parametrize("key", [0, 1, -1, 0x0123456789ABCDEF, -(1 << 63), (1 << 63) - 1])
@@ -59,8 +64,8 @@ def test_a_word_depends_on_key_and_index_alone():
 
 def test_a_batch_of_keys_gets_the_lanes_of_each():
     keys = torch.tensor([0, 7, 0x0123456789ABCDEF, -1])
-    together = torch.vmap(lambda key: masks.lanes(key, (3, 5)))(keys)
-    assert torch.equal(together, torch.stack([masks.lanes(key, (3, 5)) for key in keys]))
+    together = torch.vmap(lambda key: lanes_of(key, (3, 5)))(keys)
+    assert torch.equal(together, torch.stack([lanes_of(key, (3, 5)) for key in keys]))
 
 
 def test_words_do_not_repeat():
@@ -100,18 +105,19 @@ def test_margins_are_never_0_and_keep_their_sign_in_half_precision():
 
 def test_a_rate_has_a_resolution_of_2_to_the_minus_16(limit):
     count = 1 << 22
-    lanes = torch.cat([masks.lanes(masks.draw_key(CPU), (count,)) for _ in range(2)])
+    lanes = torch.cat([lanes_of(masks.draw_key(CPU), (count,)) for _ in range(2)])
     for steps in (1, 2, 3):
         p = steps / masks.LEVELS
-        found = (lanes < masks.threshold(p)).sum().item()
+        found = (lanes < steps - masks.LEVELS / 2).sum().item()
         assert abs(found - lanes.numel() * p) < limit(3) * math.sqrt(lanes.numel() * p)
-    assert masks.threshold(2**-16) - masks.threshold(0.0) == 1
+    key = masks.draw_key(CPU)
+    assert ((masks.margins(key, 0.0, (9,)) - masks.margins(key, 2**-16, (9,))) == 1).all()
 
 
 def test_lanes_are_uniform(limit):
     counts = torch.zeros(256, dtype=torch.float64)
     for _ in range(8):
-        lanes = masks.lanes(masks.draw_key(CPU), (1 << 19,)).long() + masks.LEVELS // 2
+        lanes = lanes_of(masks.draw_key(CPU), (1 << 19,)).long() + masks.LEVELS // 2
         counts += torch.bincount(lanes >> 8, minlength=256)
         counts += torch.bincount(lanes & 255, minlength=256)  # the low bits too
     expected = counts.sum() / 256

@@ -43,7 +43,8 @@ def test_each_survivor_is_divided_by_its_chance():
 def test_the_scale_is_exact_for_units_that_seldom_survive():
     h = torch.tensor([[1.0, 1.0, 1e-7, 1e-9]])
     rates = dropover.SampledRates(1.0)
-    scale = rescaling.scale("mean", rates(h, Element(), 1), Zero(), h, Element(), 1)
+    units = Element().on(h)
+    scale = rescaling.scale("mean", rates(units), Zero(), units)
     q = (h.double() / h.double().sum())[0]
     chance = torch.tensor([-math.expm1(4 * math.log1p(-each)) for each in q.tolist()], dtype=torch.float64)
     torch.testing.assert_close(scale[0].double() * chance, torch.ones(4, dtype=torch.float64), atol=1e-5, rtol=0)

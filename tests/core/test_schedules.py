@@ -14,7 +14,19 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 
 import dropover
-from dropover import Cosine, Dropout, Flip, Flipover, Linear, Plan, Regularizer, Step, advance, functional, insert
+from dropover import (
+    CosineSchedule,
+    Dropout,
+    Flip,
+    Flipover,
+    LinearSchedule,
+    Plan,
+    Regularizer,
+    StepSchedule,
+    advance,
+    functional,
+    insert,
+)
 
 UNIT = st.floats(0, 1)
 SCHEDULED = {
@@ -36,23 +48,27 @@ def first_hits(layer, y):
 
 
 def test_values_in_closed_form():
-    linear, cosine, step = Linear(0.2, 0.6), Cosine(0.6, 0.2), Step(values=(0.0, 0.5, 0.1), at=(0.3, 0.7))
+    linear, cosine, step = (
+        LinearSchedule(0.2, 0.6),
+        CosineSchedule(0.6, 0.2),
+        StepSchedule(values=(0.0, 0.5, 0.1), at=(0.3, 0.7)),
+    )
     assert [linear(t) for t in (0, 0.25, 0.5, 1)] == pytest.approx([0.2, 0.3, 0.4, 0.6])
     assert [cosine(t) for t in (0, 1 / 3, 0.5, 2 / 3, 1)] == pytest.approx([0.6, 0.5, 0.4, 0.3, 0.2])
     assert [step(t) for t in (0, math.nextafter(0.3, 0), 0.3, 0.69, 0.7, 1)] == [0.0, 0.0, 0.5, 0.5, 0.1, 0.1]
-    assert Step([0, 1], [0.5]) == Step((0.0, 1.0), (0.5,))
+    assert StepSchedule([0, 1], [0.5]) == StepSchedule((0.0, 1.0), (0.5,))
 
 
 @hypothesis.given(UNIT, UNIT, UNIT)
 def test_no_value_leaves_the_ends(start, end, progress):
-    for schedule in (Linear(start, end), Cosine(start, end)):
+    for schedule in (LinearSchedule(start, end), CosineSchedule(start, end)):
         assert min(start, end) <= schedule(progress) <= max(start, end)
         assert (schedule(0.0), schedule(1.0)) == (start, end)
 
 
 @pytest.mark.parametrize("name", SCHEDULED)
 def test_the_frequency_of_hits_follows_advance(name, limit, z_of_rate):
-    layer = SCHEDULED[name](Linear(0.0, 1.0))
+    layer = SCHEDULED[name](LinearSchedule(0.0, 1.0))
     x = torch.ones(20_000, 1, 2, 2)
     assert layer(x) is x
     for fraction in (0.25, 0.7):
@@ -66,18 +82,20 @@ def test_the_frequency_of_hits_follows_advance(name, limit, z_of_rate):
 
 
 def test_eager_masks_are_those_of_the_number():
-    x, layer = torch.ones(64, 32), Dropout(Cosine(0.1, 0.9))
+    x, layer = torch.ones(64, 32), Dropout(CosineSchedule(0.1, 0.9))
     advance(layer, 0.5)
     torch.manual_seed(5)
     y = layer(x)
     torch.manual_seed(5)
-    assert torch.equal(y, Dropout(Cosine(0.1, 0.9)(0.5))(x))
+    assert torch.equal(y, Dropout(CosineSchedule(0.1, 0.9)(0.5))(x))
 
 
 def test_every_layer_is_reached_and_both_modes_move():
-    shared = Dropout(Linear(0.0, 0.4), eval_p=Linear(0.2, 0.0))
+    shared = Dropout(LinearSchedule(0.0, 0.4), eval_p=LinearSchedule(0.2, 0.0))
     host = nn.Linear(3, 3)
-    model = nn.Sequential(host, shared, shared, Dropout(0.7), dropover.DropConnect(nn.Linear(3, 3), Linear(1.0, 0.0)))
+    model = nn.Sequential(
+        host, shared, shared, Dropout(0.7), dropover.DropConnect(nn.Linear(3, 3), LinearSchedule(1.0, 0.0))
+    )
     plan = insert(model, {"0": Flipover(lambda t: t**2)})
     advance(model, 0.5)
     x = torch.ones(2, 3)
@@ -90,7 +108,9 @@ def test_every_layer_is_reached_and_both_modes_move():
 
 def test_a_checkpoint_keeps_the_progress():
     def net():
-        return nn.Sequential(nn.Linear(4, 4), Dropout(Step((0.0, 0.5), (0.7,))), Dropout(0.5), Flipover(Linear(0, 0.1)))
+        return nn.Sequential(
+            nn.Linear(4, 4), Dropout(StepSchedule((0.0, 0.5), (0.7,))), Dropout(0.5), Flipover(LinearSchedule(0, 0.1))
+        )
 
     model, x = net(), torch.ones(3, 4)
     assert list(model.state_dict()) == ["0.weight", "0.bias", "1.progress", "3.progress"]
@@ -109,7 +129,7 @@ def test_a_checkpoint_keeps_the_progress():
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused():
-    scheduled, constant = Dropout(Linear(0, 0.5)), Dropout(0.5)
+    scheduled, constant = Dropout(LinearSchedule(0, 0.5)), Dropout(0.5)
     assert constant.state_dict() == {}
     assert list(constant.buffers()) == []
     with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "progress"'):
@@ -128,7 +148,10 @@ def test_a_plan_keeps_schedules_and_progress():
         return nn.Sequential(nn.Linear(4, 4), nn.ReLU())
 
     model = net()
-    schedules = {"0": Dropout(Step((0.1, 0.3), (0.5,))), "1": Flipover(Linear(0, 0.2), eval_p=Cosine(0.3, 0.1))}
+    schedules = {
+        "0": Dropout(StepSchedule((0.1, 0.3), (0.5,))),
+        "1": Flipover(LinearSchedule(0, 0.2), eval_p=CosineSchedule(0.3, 0.1)),
+    }
     plan = insert(model, {**schedules, "": Regularizer("sample", 0.5, "zero")})
     assert list(model.state_dict()) == ["0.weight", "0.bias"]
     advance(model, 0.6)
@@ -141,24 +164,24 @@ def test_a_plan_keeps_schedules_and_progress():
     with pytest.raises(ValueError, match=r"placements\[\d\].layer: Dropout: progress must be in \[0, 1\], got 6"):
         Plan.from_json(text)
     with pytest.raises(ValueError, match="'progress' would have no effect"):
-        Plan.from_json(re.sub(r'\{\s*"class": "Step",.*?\}\s*\}', "0.5", plan.to_json(), flags=re.DOTALL))
+        Plan.from_json(re.sub(r'\{\s*"class": "StepSchedule",.*?\}\s*\}', "0.5", plan.to_json(), flags=re.DOTALL))
     with pytest.raises(ValueError, match="only dropover's own layers and schedules can be saved in a plan, got a func"):
         insert(net(), {"0": Dropout(lambda t: t / 2)}).to_json()
 
 
 def test_a_rate_can_become_scheduled_and_a_number_again():
-    layer, x = Dropout(Linear(0, 0.5)), torch.ones(2)
+    layer, x = Dropout(LinearSchedule(0, 0.5)), torch.ones(2)
     advance(layer, 0.4)
-    layer.p = Cosine(0, 1)
-    assert layer.rates(x)[0] == torch.tensor(Cosine(0, 1)(0.4))
+    layer.p = CosineSchedule(0, 1)
+    assert layer.rates(x)[0] == torch.tensor(CosineSchedule(0, 1)(0.4))
     with pytest.raises(ValueError, match=r"^Dropout.p: the rate that .* gives at progress 0.4 must be in \[0, 1\]"):
         layer.p = lambda t: t + 1
-    assert layer.p == Cosine(0, 1)
+    assert layer.p == CosineSchedule(0, 1)
     layer.p = 0.3
     assert layer.state_dict() == {}
     assert repr(layer) == "Dropout(p=0.3)"
-    layer.eval_p = Linear(0.0, 0.5)
-    assert repr(layer) == "Dropout(p=0.3, eval_p=Linear(start=0.0, end=0.5))"
+    layer.eval_p = LinearSchedule(0.0, 0.5)
+    assert repr(layer) == "Dropout(p=0.3, eval_p=LinearSchedule(start=0.0, end=0.5))"
     assert repr(eval(repr(layer), vars(dropover))) == repr(layer)  # noqa: S307
     assert list(layer.state_dict()) == ["progress"]
 
@@ -169,9 +192,9 @@ def test_compiled_graphs_follow_without_compiling_again(name, limit, z_of_rate):
     x = torch.ones(2000, 1, 2, 2)
     if name == "inserted":
         model = nn.Sequential(nn.Identity())
-        layer = insert(model, {"0": Dropout(Linear(0.0, 1.0))}).placements[0].layer
+        layer = insert(model, {"0": Dropout(LinearSchedule(0.0, 1.0))}).placements[0].layer
     else:
-        model = layer = SCHEDULED[name](Linear(0.0, 1.0))
+        model = layer = SCHEDULED[name](LinearSchedule(0.0, 1.0))
     counter = CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(model, backend=counter, fullgraph=True)
     for step in range(21):
@@ -186,7 +209,7 @@ def test_compiled_graphs_follow_without_compiling_again(name, limit, z_of_rate):
 
 def test_the_compiled_scale_and_gradient_are_those_of_the_present_rate(limit, z_of_rate):
     torch.compiler.reset()
-    layer = Dropout(Linear(0.0, 0.8)).to(torch.bfloat16)  # the rate itself must not be rounded to 8 bits
+    layer = Dropout(LinearSchedule(0.0, 0.8)).to(torch.bfloat16)  # the rate itself must not be rounded to 8 bits
     compiled = torch.compile(layer, backend="inductor", fullgraph=True)
     x = torch.ones(400, 400, requires_grad=True)
     compiled(x)
@@ -202,7 +225,7 @@ def test_the_compiled_scale_and_gradient_are_those_of_the_present_rate(limit, z_
 
 def test_memory_that_was_lost_gets_its_rates_back():
     with torch.device("meta"):
-        layer = Dropout(Linear(0.0, 0.5))
+        layer = Dropout(LinearSchedule(0.0, 0.5))
     advance(layer, 0.5)
     assert layer.to_empty(device="cpu")._present.tolist() == [0.25, 0.0]
     assert layer.double()._present.dtype == torch.float32
@@ -211,7 +234,7 @@ def test_memory_that_was_lost_gets_its_rates_back():
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, math.nan, math.inf])
 def test_progress_outside_0_to_1(fraction):
     with pytest.raises(ValueError, match=rf"^fraction must be in \[0, 1\], got {fraction!r}$"):
-        advance(Dropout(Linear(0, 1)), fraction)
+        advance(Dropout(LinearSchedule(0, 1)), fraction)
 
 
 def test_an_advance_that_would_have_no_effect():
@@ -223,7 +246,7 @@ def test_an_advance_that_would_have_no_effect():
 
 
 def test_a_schedule_that_gives_no_rate_changes_nothing():
-    model = nn.Sequential(Dropout(Linear(0, 0.5)), Dropout(lambda t: 2 * t))
+    model = nn.Sequential(Dropout(LinearSchedule(0, 0.5)), Dropout(lambda t: 2 * t))
     advance(model, 0.5)
     with pytest.raises(ValueError, match=r"the rate that .* gives at progress 0.75 must be in \[0, 1\], got 1.5"):
         advance(model, 0.75)
@@ -235,26 +258,38 @@ def test_a_schedule_that_gives_no_rate_changes_nothing():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: Linear(0, 1.5), ValueError, "end must be in [0, 1], got 1.5"),
-        (lambda: Cosine("0", 1), TypeError, "start must be a number, got '0'"),
-        (lambda: Step((0.1, 2), (0.5,)), ValueError, "values[1] must be in [0, 1], got 2"),
-        (lambda: Step((0.1,), ()), ValueError, "at must be increasing numbers above 0 and below 1, at least one"),
-        (lambda: Step((0.1, 0.2), (0.0,)), ValueError, "at must be increasing numbers above 0 and below 1"),
-        (lambda: Step((0.1, 0.2, 0.3), (0.5, 0.5)), ValueError, "at must be increasing numbers above 0 and below 1"),
+        (lambda: LinearSchedule(0, 1.5), ValueError, "end must be in [0, 1], got 1.5"),
+        (lambda: CosineSchedule("0", 1), TypeError, "start must be a number, got '0'"),
+        (lambda: StepSchedule((0.1, 2), (0.5,)), ValueError, "values[1] must be in [0, 1], got 2"),
         (
-            lambda: Step((0.1, 0.2), (0.3, 0.5)),
+            lambda: StepSchedule((0.1,), ()),
+            ValueError,
+            "at must be increasing numbers above 0 and below 1, at least one",
+        ),
+        (lambda: StepSchedule((0.1, 0.2), (0.0,)), ValueError, "at must be increasing numbers above 0 and below 1"),
+        (
+            lambda: StepSchedule((0.1, 0.2, 0.3), (0.5, 0.5)),
+            ValueError,
+            "at must be increasing numbers above 0 and below 1",
+        ),
+        (
+            lambda: StepSchedule((0.1, 0.2), (0.3, 0.5)),
             ValueError,
             "values must hold one rate more than at has steps, 3, got 2",
         ),
-        (lambda: Step(0.5, (0.3,)), TypeError, "values must be a tuple of numbers, got 0.5"),
+        (lambda: StepSchedule(0.5, (0.3,)), TypeError, "values must be a tuple of numbers, got 0.5"),
         (
-            lambda: Dropout(Linear),
+            lambda: Dropout(LinearSchedule),
             TypeError,
-            "p must be a number or a schedule such as Linear(0.0, 0.5), got the class",
+            "p must be a number or a schedule such as LinearSchedule(0.0, 0.5), got the class",
         ),
-        (lambda: Flipover(Linear(0, 0.6), rescale="mean"), ValueError, "which is 0 at p = 0.5"),
+        (lambda: Flipover(LinearSchedule(0, 0.6), rescale="mean"), ValueError, "which is 0 at p = 0.5"),
         (lambda: Flipover(lambda t: t / 9, rescale="mean"), ValueError, "which is 0 at p = 0.5"),
-        (lambda: functional.dropout(torch.ones(2), Linear(0, 1)), TypeError, "p must be a number here, got Linear"),
+        (
+            lambda: functional.dropout(torch.ones(2), LinearSchedule(0, 1)),
+            TypeError,
+            "p must be a number here, got LinearSchedule",
+        ),
     ],
 )
 def test_wrong_settings(make, error, message):

@@ -54,7 +54,7 @@ class Subject:
             return from_spectrum(to_spectrum(x, (2, 3)) * (layer.rates(x) < 1), (2, 3))
         if layer.rescale == "mean":
             return x
-        rates = layer.units.spread(layer.rates(x), x, layer.channel_dim).double()
+        rates = layer.units.on(x, layer.channel_dim).spread(layer.rates(x)).double()
         return x * (1 - rates + rates * layer.effect.mean)
 
 

@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 import dropover
 from dropover import functional
-from dropover.compute import elementwise, masks
+from dropover.compute import masks, pieces
 
 
 def test_the_key_of_a_seed_stays_the_same():
@@ -74,7 +74,7 @@ def test_a_checkpointed_block_of_a_model():
 @pytest.fixture
 def fresh_memory(monkeypatch):
     """As in a process that has made no call yet."""
-    monkeypatch.setattr(elementwise, "_scratch", None)
+    monkeypatch.setattr(pieces, "_scratch", None)
 
 
 def test_the_first_call_may_be_made_in_inference_mode(fresh_memory):

@@ -25,23 +25,16 @@ def crowding(maps: Tensor, components: int, bins: int) -> Tensor:
     Returns:
         (N, U), float32, in (0, 1]: the share of the fullest cell's units that fall in each unit's own cell.
     """
-    density = compiled_crowding(maps, components, bins)
-    return relative_density(principal_projections(maps, components), bins) if density is None else density
-
-
-def compiled_crowding(maps: Tensor, components: int, bins: int) -> Tensor | None:
-    """`crowding` by a compiled kernel; None where none serves."""
-    if maps.dtype == torch.float64 or maps.shape[2] == 1 or bins**components > _CELLS or not kernels.serve(maps):
-        return None
-    compiled = kernels.load("crowding")
-    if compiled is None:
-        return None
-    maps = maps.detach().to(torch.float32).contiguous()
     samples, units, variables = maps.shape
-    density = torch.empty(samples, units, dtype=torch.float32, device="cpu")
-    sizes = (samples, units, variables, components, bins)
-    compiled.densities(_WORK * maps.numel(), maps.data_ptr(), density.data_ptr(), *sizes)
-    return density
+    if maps.dtype != torch.float64 and variables > 1 and bins**components <= _CELLS:
+        compiled = kernels.serving("crowding", maps)
+        if compiled is not None:
+            maps = maps.detach().to(torch.float32).contiguous()
+            density = torch.empty(samples, units, dtype=torch.float32, device="cpu")
+            sizes = (samples, units, variables, components, bins)
+            compiled.densities(_WORK * maps.numel(), maps.data_ptr(), density.data_ptr(), *sizes)
+            return density
+    return relative_density(principal_projections(maps, components), bins)
 
 
 def principal_projections(maps: Tensor, components: int) -> Tensor:

@@ -1,11 +1,14 @@
 """What a draw says: which units are hit, or how to find out again."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from torch import Tensor
 
+from dropover.compute import masks
 
-class Hits(NamedTuple):
+
+@dataclass(eq=False)
+class Hits:
     """Which units are hit.
 
     Attributes:
@@ -16,5 +19,17 @@ class Hits(NamedTuple):
     """
 
     key: Tensor | None
-    margins: Tensor | None
+    margins: Tensor | None = None
     p: float = 0.0
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is certain, without a look at margins, that every element is hit."""
+        return self.margins is None and self.p >= 1
+
+    def margins_over(self, shape: tuple[int, ...]) -> Tensor:
+        """The margins, to be broadcast over an input of this shape."""
+        if self.margins is not None:
+            return self.margins
+        assert self.key is not None
+        return masks.margins(self.key, self.p, shape)

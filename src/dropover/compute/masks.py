@@ -38,13 +38,6 @@ def halves(key: Tensor) -> tuple[Tensor, Tensor]:
     return (key ^ upper).to(torch.int32), upper.to(torch.int32)
 
 
-def entering(key: Tensor) -> tuple[int, int]:
-    """`halves` of a key on a CPU, as unsigned numbers."""
-    value = int(key)
-    upper = value >> 32
-    return (value ^ upper) & 0xFFFFFFFF, upper & 0xFFFFFFFF
-
-
 def words(key: Tensor, count: int) -> Tensor:
     """`count` hashed 32-bit words, shape (count,), int32, every value equally likely.
 
@@ -62,19 +55,6 @@ def words(key: Tensor, count: int) -> Tensor:
     return word.view(-1)[:count]
 
 
-def lanes(key: Tensor, shape: tuple[int, ...], less: float = 0.0) -> Tensor:
-    """Independent whole numbers of the given shape, uniform over [-LEVELS/2, LEVELS/2), minus `less`, as float32.
-
-    Each hashed word serves two of them: 16 bits are as fine as a rate needs, and the hash is what costs.
-    """
-    count = math.prod(shape)
-    if kernels.serve(key) and (compiled := kernels.load("selecting")):
-        result = torch.empty(shape, dtype=torch.float32, device="cpu")
-        compiled.lanes(count, result.data_ptr(), count, *entering(key), less)
-        return result
-    return _pairs(words(key, -(-count // 2)))[:count].to(torch.float32).view(shape).sub_(less)
-
-
 def _pairs(word: Tensor) -> Tensor:
     """The two signed 16-bit halves of each word, the low one first."""
     # Before torch 2.13 vmap knew no view of another dtype. A compiler that traces this must not ask for vmap.
@@ -83,21 +63,20 @@ def _pairs(word: Tensor) -> Tensor:
     return torch.stack((word << 16 >> 16, word >> 16), dim=1).view(-1)
 
 
-def threshold(p: float) -> float:
-    """The border between lanes: a lane falls below it with probability p, and never on it. Exact at 0 and 1."""
-    return border(p) - 0.5
-
-
-def border(p: float) -> int:
-    """The least lane that is not hit."""
-    return round(p * LEVELS) - _HALF
-
-
 def margins(key: Tensor, p: float | Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Float32 numbers of the given shape: negative, each with its probability p, where a unit is hit; never 0."""
-    if isinstance(p, Tensor):
-        return lanes(key, shape) - (torch.round(p.to(torch.float32) * LEVELS) - (_HALF + 0.5))
-    return lanes(key, shape, threshold(p))
+    """Float32 numbers of the given shape: negative, each with its probability p, where a unit is hit; never 0.
+
+    They are "lanes", independent whole numbers uniform over [-LEVELS/2, LEVELS/2), minus the border between those that
+    are hit and others, which is exact at 0 and 1. Each hashed word serves two of them: 16 bits are as fine as a rate
+    needs, and the hash is what costs.
+    """
+    count, less = math.prod(shape), 0.0 if isinstance(p, Tensor) else round(p * LEVELS) - (_HALF + 0.5)
+    if compiled := kernels.serving("selecting", key):
+        result = torch.empty(shape, dtype=torch.float32, device="cpu")
+        compiled.lanes(count, result.data_ptr(), count, int(key), less)
+    else:
+        result = _pairs(words(key, -(-count // 2)))[:count].to(torch.float32).view(shape).sub_(less)
+    return result - (torch.round(p.to(torch.float32) * LEVELS) - (_HALF + 0.5)) if isinstance(p, Tensor) else result
 
 
 def seldom(key: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:

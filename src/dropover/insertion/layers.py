@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from torch import nn
 
 from dropover.insertion.hooks import inserted_in
-from dropover.parts.rates import StrengthRates
 from dropover.regularizer import Regularizer
 
 TORCH_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -39,8 +38,7 @@ def regularizing_modules(model: nn.Module) -> Iterator[nn.Module]:
 def may_act(layer: nn.Module) -> bool:
     """Whether the layer can change its input at its present settings, in training or at inference."""
     if isinstance(layer, Regularizer):
-        rules = [rule for rule in (layer.rule, layer.eval_rule) if rule is not None]
-        return any(isinstance(rule, StrengthRates) or rule.bounds[1] > 0 for rule in rules)
+        return any(rule.may_act for rule in layer.rules)
     if isinstance(layer, TORCH_DROPOUTS):
         return layer.p > 0
     return not isinstance(layer, nn.Identity)

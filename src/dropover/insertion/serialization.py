@@ -7,13 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from dropover import validation
+from dropover import parts, validation
 from dropover.methods import METHODS
-from dropover.parts.draws import Draw
-from dropover.parts.effects import Effect
-from dropover.parts.rates import Rates
-from dropover.parts.schedules import KNOWN
-from dropover.parts.units import Units
 from dropover.regularizer import Regularizer
 
 Encoded = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -58,6 +53,8 @@ def decode(value: Any) -> Any:
     if {*value} - {"progress"} != {"class", "settings"} or not isinstance(value["settings"], dict):
         raise ValueError(f"a part must have exactly the keys 'class' and 'settings', got {sorted(value)}")
     name, table = value["class"], _classes()
+    if name in ("Linear", "Cosine", "Step"):
+        name += "Schedule"  # as they are called since
     if not isinstance(name, str) or name not in table:
         raise ValueError(f"unknown class {name!r}: {_hint(str(name), table)}known are {', '.join(table)}")
     known = inspect.signature(table[name]).parameters
@@ -94,11 +91,8 @@ def decode_layer(value: Any) -> nn.Module:
 
 
 def _classes() -> dict[str, type]:
-    parts = [part for family in (Units, Rates, Effect, Draw) for part in typing.get_args(family)]
-    parts += KNOWN
-    layers = [each for each in (method.layer for method in METHODS) if isinstance(each, type)]
-    layers = [each for each in layers if issubclass(each, Regularizer)]
-    return {each.__name__: each for each in (Regularizer, *layers, *parts)}
+    layers = [Regularizer, *(method.layer for method in METHODS if issubclass(method.layer, Regularizer))]
+    return {**{each.__name__: each for each in layers}, **parts.public()}
 
 
 def _attributes(part: Any) -> dict[str, Any]:

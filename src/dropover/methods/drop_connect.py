@@ -65,6 +65,8 @@ class DropConnect(nn.Module):
         >>> layer = DropConnect(nn.Linear(512, 10), p=0.5)
     """
 
+    draws_once = True  # all samples of a call meet the same weights
+
     def __init__(self, host: Host, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean") -> None:
         super().__init__()
         _weight(host)

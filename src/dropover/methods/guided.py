@@ -6,9 +6,9 @@ from torch import Generator, Tensor
 
 from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
-from dropover.parts.rates import StrengthRates, fixed_strength
+from dropover.parts.rates import GivenStrength, StrengthRates
 from dropover.parts.units import Channel
-from dropover.regularizer import Regularizer, check_input, regularize
+from dropover.regularizer import Regularizer, regularize
 
 CARD = Card(
     title="Guided dropout",
@@ -50,14 +50,13 @@ def guided_dropout(
 
     Source: Keshari, Singh & Vatsa 2019.
     """
-    units = Channel()
-    check_input(x, units, channel_dim)
+    units = Channel().on(x, channel_dim)
     if strength.shape != (x.shape[channel_dim],):
         raise ValueError(f"strength must have the shape ({x.shape[channel_dim]},), got {tuple(strength.shape)}")
-    rates = fixed_strength(strength, p, mode)
-    x = rates.modulate(x, units, channel_dim)
+    rates = GivenStrength(strength, p, mode)
+    x = rates.modulate(units)
     return regularize(
-        x, units, rates if training else 0.0, Zero(), rescale=rescale, channel_dim=channel_dim, generator=generator
+        x, Channel(), rates if training else 0.0, Zero(), rescale=rescale, channel_dim=channel_dim, generator=generator
     )
 
 

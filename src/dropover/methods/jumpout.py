@@ -4,7 +4,7 @@ from torch import Generator, Tensor
 
 from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
-from dropover.parts.jump_rate import JumpRate
+from dropover.parts.rates import JumpRate
 from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
 

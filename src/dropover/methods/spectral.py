@@ -11,7 +11,7 @@ from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
 from dropover.parts.rates import MagnitudeRates
 from dropover.parts.units import Element, map_dims
-from dropover.regularizer import Regularizer, Setting, check_input, regularize
+from dropover.regularizer import Regularizer, Setting, regularize
 
 CARD = Card(
     title="Spectral dropout",
@@ -64,7 +64,7 @@ def spectral_dropout(
     def hit(values: Tensor) -> Tensor:
         return regularize(values, Element(), rates, Zero(), rescale=rescale, generator=generator)
 
-    check_input(x, Element(), channel_dim)
+    Element().on(x)
     return _in_spectrum(x, channel_dim, hit) if training else hit(x)
 
 
@@ -86,12 +86,12 @@ class SpectralDropout(Regularizer):
 
     def rates(self, x: Tensor) -> Tensor:
         """The probability that each coefficient of `x` is hit; float32, in the shape of `x`."""
-        check_input(x, self.units, self.channel_dim)
+        self.units.on(x)
         return super().rates(to_spectrum(x, map_dims(x, self.channel_dim, "spectra")))
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` without its hit frequencies, in training; as it is at inference."""
-        check_input(x, self.units, self.channel_dim)
+        self.units.on(x)
         return _in_spectrum(x, self.channel_dim, super().forward) if self.training else x
 
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dropover import validation
 from dropover.parts.effects import Effect
-from dropover.parts.rates import Rates
-from dropover.parts.units import Units
+from dropover.parts.rates.base import Rates
+from dropover.parts.units import View
 
 Number = TypeVar("Number", float, Tensor)
 
@@ -36,8 +36,8 @@ def check(rescale: str, rates: Rates, effect: Effect) -> None:
         )
 
 
-def scale(rescale: str, p: float | Tensor, effect: Effect, x: Tensor, units: Units, channel_dim: int) -> float | Tensor:
-    """The factor for every unit: a number, or a tensor to be broadcast over `x`."""
+def scale(rescale: str, p: float | Tensor, effect: Effect, units: View) -> float | Tensor:
+    """The factor for every unit: a number, or a tensor to be broadcast over the input."""
     if rescale == "none":
         return 1.0
     expectation = 1 - p * (1 - effect.mean)
@@ -46,7 +46,7 @@ def scale(rescale: str, p: float | Tensor, effect: Effect, x: Tensor, units: Uni
     if rescale == "layer" and expectation.ndim > 0:
         expectation = expectation.mean(dim=1, keepdim=True).expand_as(expectation)
     factor = torch.where(expectation != 0, _inverse(expectation, rescale), 1)
-    return units.spread(factor, x, channel_dim) if factor.ndim > 0 else factor.reshape([1] * x.ndim)
+    return units.spread(factor) if factor.ndim > 0 else factor.reshape([1] * units.x.ndim)
 
 
 def _inverse(expectation: Number, rescale: str) -> Number:

@@ -1,11 +1,13 @@
 """What is hit as one: an element, a channel, a position, a whole sample.
 
-A unit answers for three things: how many there are in an input (`grid`), what is known of each (`observations`), and
-how one number per unit is laid over the input (`spread`). Dimension 0 holds the samples; an input of one dimension or
-none is one sample.
+Units are told apart by the sample they belong to, and by channel, position, both or neither. `on` binds an input to
+them once: it checks the input and returns a `View`, which all other parts take. Dimension 0 holds the samples; to
+elements, an input of one dimension or none is one sample.
 """
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,93 +16,114 @@ from dropover import validation
 __all__ = ["Channel", "Element", "Position", "Sample"]
 
 
+@dataclass(eq=False)
+class View:
+    """Activations seen as units.
+
+    Attributes:
+        units: what is hit as one.
+        x: the activations.
+        channel_dim: the dimension of the channels, for units and draws that need to know.
+        dims: the dimensions that tell units apart.
+        shape: of one number per unit, to be broadcast over `x`: its sizes in `dims`, else 1.
+    """
+
+    units: "Units"
+    x: Tensor
+    channel_dim: int
+    dims: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """How many units there are, one size for each of `dims`."""
+        return tuple(self.shape[dim] for dim in self.dims)
+
+    def observations(self) -> Tensor:
+        """(N, units of a sample, D): what is known of each unit, D numbers."""
+        x = self.x
+        if self.units.elementwise:
+            return x.reshape(x.shape[0] if x.ndim > 1 else 1, -1, 1)
+        within = sorted({*range(x.ndim)} - {*self.dims})
+        x = x.permute(*self.dims, *within)
+        return x.reshape(x.shape[0], -1, math.prod(x.shape[len(self.dims) :]))
+
+    def spread(self, values: Tensor) -> Tensor:
+        """One number per unit, to be broadcast over `x`."""
+        return values.reshape(self.shape)
+
+
 @dataclass(frozen=True)
-class Element:
+class Units:
+    """What is hit as one. Your own are a subclass that says what tells them apart, or returns its own `View` in `on`.
+
+    Attributes:
+        by_channel: whether units at different channels are different.
+        by_position: whether units at different positions of a map are different.
+        elementwise: whether every number is a unit.
+        uses_channels: whether it makes a difference which dimension holds the channels.
+        least: how many dimensions an input has at least.
+        takes: which inputs they take, in words.
+    """
+
+    by_channel: ClassVar[bool] = False
+    by_position: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
+    uses_channels: ClassVar[bool] = False
+    least: ClassVar[int] = 1
+    takes: ClassVar[str] = "units take (N, *)"
+
+    def on(self, x: Tensor, channel_dim: int = 1) -> View:
+        """`x` seen as these units.
+
+        Raises:
+            TypeError: `x` is not a tensor of real floating-point numbers: nothing else can be dropped and rescaled.
+            ValueError: a shape that the units can't mean.
+        """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"input must be a torch.Tensor, got {type(x).__name__}")
+        if not x.is_floating_point():
+            raise TypeError(f"input must have a real floating-point dtype such as torch.float32, got {x.dtype}")
+        if x.ndim < self.least or (self.uses_channels and not (-x.ndim < channel_dim < x.ndim and channel_dim)):
+            _refuse(x, channel_dim, self.least, self.takes)
+        if self.elementwise:
+            return View(self, x, channel_dim, tuple(range(x.ndim)), tuple(x.shape))
+        channel, dims, shape = channel_dim % x.ndim, [], [1] * x.ndim
+        for dim, size in enumerate(x.shape):
+            if dim == 0 or (self.by_channel if dim == channel else self.by_position):
+                dims.append(dim)
+                shape[dim] = size
+        return View(self, x, channel_dim, tuple(dims), tuple(shape))
+
+
+class Element(Units):
     """Every number by itself. Takes any shape."""
 
-    def check(self, x: Tensor, channel_dim: int) -> None:
-        """Raise `ValueError` for a shape these units can't mean."""
-
-    def grid(self, x: Tensor, channel_dim: int) -> tuple[int, ...]:
-        """The shape of one number per unit: that of `x`."""
-        return tuple(x.shape)
-
-    def observations(self, x: Tensor, channel_dim: int) -> Tensor:
-        """(N, units of a sample, 1): each unit's only number."""
-        return x.reshape(x.shape[0] if x.ndim > 1 else 1, -1, 1)
-
-    def spread(self, values: Tensor, x: Tensor, channel_dim: int) -> Tensor:
-        """Lay `values`, one per unit, over `x`."""
-        return values.reshape(x.shape)
+    by_channel = by_position = elementwise = True
+    least = 0
 
 
-@dataclass(frozen=True)
-class Channel:
+class Channel(Units):
     """A whole feature map; a single feature where the input is (N, C)."""
 
-    def check(self, x: Tensor, channel_dim: int) -> None:
-        """Raise `ValueError` for a shape these units can't mean."""
-        _channel(x, channel_dim, 2, "channel units take (N, C) or (N, C, *)")
-
-    def grid(self, x: Tensor, channel_dim: int) -> tuple[int, ...]:
-        """(N, C)."""
-        return (x.shape[0], x.shape[channel_dim])
-
-    def observations(self, x: Tensor, channel_dim: int) -> Tensor:
-        """(N, C, D): each channel's map, D the product of the other sizes (1 where there are none)."""
-        return x.movedim(channel_dim, 1).flatten(2) if x.ndim > 2 else x.unsqueeze(2)
-
-    def spread(self, values: Tensor, x: Tensor, channel_dim: int) -> Tensor:
-        """Lay `values`, one per unit, over `x`."""
-        shape = [1] * x.ndim
-        shape[0], shape[channel_dim] = x.shape[0], x.shape[channel_dim]
-        return values.reshape(shape)
+    by_channel = uses_channels = True
+    least = 2
+    takes = "channel units take (N, C) or (N, C, *)"
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(Units):
     """One place across all channels: a pixel, a time step, a token."""
 
-    def check(self, x: Tensor, channel_dim: int) -> None:
-        """Raise `ValueError` for a shape these units can't mean."""
-        _channel(x, channel_dim, 3, "position units take (N, C, L), (N, C, H, W) or (N, C, D, H, W)")
-
-    def grid(self, x: Tensor, channel_dim: int) -> tuple[int, ...]:
-        """(N, *): the sizes of `x` without the channels."""
-        return tuple(size for dim, size in enumerate(x.shape) if dim != channel_dim % x.ndim)
-
-    def observations(self, x: Tensor, channel_dim: int) -> Tensor:
-        """(N, positions, C): what all channels say of each position."""
-        return x.movedim(channel_dim, -1).flatten(1, -2)
-
-    def spread(self, values: Tensor, x: Tensor, channel_dim: int) -> Tensor:
-        """Lay `values`, one per unit, over `x`."""
-        return values.reshape(self.grid(x, channel_dim)).unsqueeze(channel_dim)
+    by_position = uses_channels = True
+    least = 3
+    takes = "position units take (N, C, L), (N, C, H, W) or (N, C, D, H, W)"
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(Units):
     """All that belongs to one sample."""
 
-    def check(self, x: Tensor, channel_dim: int) -> None:
-        """Raise `ValueError` for a shape these units can't mean."""
-        if x.ndim < 1:
-            raise ValueError("sample units take (N, *), got an input without dimensions")
+    takes = "sample units take (N, *)"
 
-    def grid(self, x: Tensor, channel_dim: int) -> tuple[int, ...]:
-        """(N,)."""
-        return (x.shape[0],)
-
-    def observations(self, x: Tensor, channel_dim: int) -> Tensor:
-        """(N, 1, D): the one unit of a sample with all its numbers."""
-        return x.reshape(x.shape[0], 1, -1)
-
-    def spread(self, values: Tensor, x: Tensor, channel_dim: int) -> Tensor:
-        """Lay `values`, one per unit, over `x`."""
-        return values.reshape(-1, *[1] * (x.ndim - 1))
-
-
-Units = Element | Channel | Position | Sample
 
 _BY_NAME: dict[str, Units] = {"element": Element(), "channel": Channel(), "position": Position(), "sample": Sample()}
 
@@ -110,25 +133,23 @@ def as_units(units: Units | str) -> Units:
     if isinstance(units, str):
         validation.choice("units", units, _BY_NAME)
         return _BY_NAME[units]
-    if not isinstance(
-        units, (Element, Channel, Position, Sample)
-    ):  # a tuple: the compiler of torch 2.6 can't read a union
+    if not isinstance(units, Units):
         raise TypeError(f"units must be a name or one of dropover's units, got {units!r}")
     return units
 
 
 def map_dims(x: Tensor, channel_dim: int, who: str) -> list[int]:
     """The dimensions that a map spans; `ValueError`, in the name of `who`, for an input without maps."""
-    _channel(x, channel_dim, 3, f"{who} take maps (N, C, L), (N, C, H, W) or (N, C, D, H, W)")
+    if x.ndim < 3 or not (-x.ndim < channel_dim < x.ndim and channel_dim):
+        _refuse(x, channel_dim, 3, f"{who} take maps (N, C, L), (N, C, H, W) or (N, C, D, H, W)")
     return [dim for dim in range(1, x.ndim) if dim != channel_dim % x.ndim]
 
 
-def _channel(x: Tensor, channel_dim: int, least: int, takes: str) -> None:
+def _refuse(x: Tensor, channel_dim: int, least: int, takes: str) -> None:
     shape = tuple(x.shape)
     if x.ndim < least:
-        raise ValueError(f"{takes}, got an input of shape {shape}")
-    if not -x.ndim < channel_dim < x.ndim or channel_dim == 0:
-        raise ValueError(
-            f"channel_dim must name a dimension of the input other than 0, the samples; "
-            f"got {channel_dim} for an input of shape {shape}"
-        )
+        raise ValueError(f"{takes}, got an input {f'of shape {shape}' if shape else 'without dimensions'}")
+    raise ValueError(
+        f"channel_dim must name a dimension of the input other than 0, the samples; "
+        f"got {channel_dim} for an input of shape {shape}"
+    )

@@ -15,34 +15,32 @@ _lock = threading.Lock()
 _loaded: dict[str, ModuleType | None] = {}
 
 
-def load(name: str) -> ModuleType | None:
-    """The module of kernels of that name, compiled; None where numba is missing, turned off or unable."""
-    if name not in _loaded:
-        with _lock:
-            if name not in _loaded:
-                _loaded[name] = _compiled(name)
-    return _loaded[name]
+def serving(name: str, *tensors: Tensor) -> ModuleType | None:
+    """The module of kernels of that name, if it may read these tensors' memory; None where torch must do.
 
-
-def _compiled(name: str) -> ModuleType | None:
-    # Without kernels everything works, so nothing that numba may raise is worth an error: a missing or too old numpy,
-    # an unknown processor, a machine with another byte order.
-    try:
-        return importlib.import_module(f"dropover.compute.kernels.{name}")
-    except Exception:
-        return None
-
-
-def serve(*tensors: Tensor) -> bool:
-    """Whether kernels may read these tensors' memory: plain ones on a CPU, which nothing traces or transforms."""
+    They are plain tensors on a CPU, which nothing traces or transforms.
+    """
     if (
         torch.compiler.is_compiling()  # first: a compiler that traces this must see no more of it
         or torch._C._get_tracing_state() is not None
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack() > 0
     ):
-        return False
+        return None
     for tensor in tensors:
         if type(tensor) is not Tensor or not tensor.is_cpu or tensor.is_neg() or tensor._is_zerotensor():
-            return False
-    return True
+            return None
+    return _loaded[name] if name in _loaded else load(name)
+
+
+def load(name: str) -> ModuleType | None:
+    """The module of kernels of that name, compiled; None where numba is missing, turned off or unable."""
+    with _lock:
+        if name not in _loaded:
+            try:
+                _loaded[name] = importlib.import_module(f"dropover.compute.kernels.{name}")
+            # Without kernels everything works, so nothing that numba may raise is worth an error: a missing or too old
+            # numpy, an unknown processor, a machine with another byte order.
+            except Exception:
+                _loaded[name] = None
+    return _loaded[name]

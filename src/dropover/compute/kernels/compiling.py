@@ -28,7 +28,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ALONE = 1 << 16  # elements below which sharing costs more than it brings
 _process = os.getpid()
-_PACKED = {"i8": "q", "i4": "i", "u4": "I", "f4": "f"}  # of a field, what numpy and `struct` call it
+_PACKED = {"i8": "q", "i4": "i", "f4": "f"}  # of a field, what numpy and `struct` call it
 
 
 def compiled(function: Function) -> Function:

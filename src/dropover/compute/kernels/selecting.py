@@ -19,6 +19,13 @@ _ONE = np.float32(1).view(np.int32)
 
 
 @compiled
+def _halves(key: int) -> tuple[int, int]:
+    """The two numbers that a key enters the hash as, as `masks.halves`."""
+    high = np.uint32(key >> 32)
+    return np.uint32(np.uint32(key) ^ high), high
+
+
+@compiled
 def _word(counter: int, low: int, high: int) -> int:
     """Word number `counter` of a key, as `masks.words`."""
     word = np.uint32(np.uint32(counter) * _STEP + np.uint32(low))
@@ -107,17 +114,17 @@ def _select_all(x, y, size, first, low, high, border, slope, scale):
         target[index] = _select(source[index], lane < border, slope, scale)
 
 
-@kernel({"x": "i8", "y": "i8", "count": "i8", "low": "u4", "high": "u4", "border": "i4", "slope": "f4", "scale": "f4"})
+@kernel({"x": "i8", "y": "i8", "count": "i8", "key": "i8", "border": "i4", "slope": "f4", "scale": "f4"})
 def elements(arguments):
     """Select x into y, every element by itself: it is hit where its lane is below the border."""
     a = carray(arguments, 1)[0]
+    low, high = _halves(a.key)
     while True:
         start = take(arguments) * PIECE
         if start >= a.count:
             break
         size = min(PIECE, a.count - start)
-        x, y = a.x + 4 * start, a.y + 4 * start
-        _select_all(x, y, size, start // 2, a.low, a.high, a.border, a.slope, a.scale)
+        _select_all(a.x + 4 * start, a.y + 4 * start, size, start // 2, low, high, a.border, a.slope, a.scale)
 
 
 @compiled
@@ -131,16 +138,17 @@ def _fill(y, first, low, high, less):
         y[y.size - 1] = np.float32(np.int16(_word(first + y.size // 2, low, high))) - less
 
 
-@kernel({"y": "i8", "count": "i8", "low": "u4", "high": "u4", "less": "f4"})
+@kernel({"y": "i8", "count": "i8", "key": "i8", "less": "f4"})
 def lanes(arguments):
     """The lanes of a key, as `masks.lanes`."""
     a = carray(arguments, 1)[0]
+    low, high = _halves(a.key)
     while True:
         start = take(arguments) * PIECE
         if start >= a.count:
             break
         size = min(PIECE, a.count - start)
-        _fill(carray(floats(a.y + 4 * start), size), start // 2, a.low, a.high, a.less)
+        _fill(carray(floats(a.y + 4 * start), size), start // 2, low, high, a.less)
 
 
 @intrinsic

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from dropover.insertion import Plan, insert
 from dropover.lab.models.parts.positions import Named, Position, PositionError, look, places
 from dropover.methods import Method
-from dropover.parts.rates import DensityRates, StrengthRates
-from dropover.parts.units import Element, Sample
+from dropover.parts.rates import DensityRates
 from dropover.regularizer import Regularizer
 
 
@@ -78,7 +77,7 @@ def _check(method: Method, layer: nn.Module, position: Position, asked: bool) ->
     rule = layer.rule if isinstance(layer, Regularizer) else None
     if isinstance(rule, DensityRates) and rule.components == 1:
         meant.add("features")
-    if isinstance(rule, StrengthRates):
+    if rule is not None and rule.modulates:
         meant.add("maps")  # one strength a map
     if position.kind in meant or _works_anywhere(layer):
         return
@@ -87,7 +86,7 @@ def _check(method: Method, layer: nn.Module, position: Position, asked: bool) ->
 
 def _works_anywhere(layer: nn.Module) -> bool:
     """Whether the layer hits single elements, or whole samples, and needs no maps for it."""
-    if not isinstance(layer, Regularizer) or not isinstance(layer.units, Element | Sample):
+    if not isinstance(layer, Regularizer) or layer.units.uses_channels:
         return False
     with torch.random.fork_rng(devices=[]):
         try:

@@ -8,7 +8,10 @@ from torch import Tensor
 
 from dropover import validation
 from dropover.compute import masks
-from dropover.parts.units import Units
+from dropover.parts.rates.base import Rates
+from dropover.parts.units import View
+
+__all__ = ["JumpRate"]
 
 __all__ = ["JumpRate"]
 
@@ -16,7 +19,7 @@ _OTHER = 0x2545F4914F6CDD1D
 
 
 @dataclass(frozen=True)
-class JumpRate:
+class JumpRate(Rates):
     """min(`p_min` + |N(0, `sigma`²)|, `p_max`), divided by the share of active units, at most 1.
 
     A unit that is 0 is not active: dropping it changes nothing, so that the rate on those that matter is kept by
@@ -31,6 +34,7 @@ class JumpRate:
     p_min: float = 0.01
     p_max: float = 0.6
     sigma: float = 0.1
+    uniform = drawn = True
 
     def __post_init__(self) -> None:
         validation.settle(
@@ -48,9 +52,9 @@ class JumpRate:
         return (self.p_min, 1.0 if self.p_max > 0 else 0.0)
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, units: Units, channel_dim: int) -> Tensor:
-        """The rate that a unit of `x` is hit with over many calls: the expectation, without dimensions, float64."""
-        active = _active(x)
+    def __call__(self, units: View) -> Tensor:
+        """The rate that a unit is hit with over many calls: the expectation, without dimensions, float64."""
+        active = _active(units.x)
         room = (active.clamp(max=self.p_max) - self.p_min).clamp(min=0)  # what the normal number can add
         reach = room / max(self.sigma, 1e-100)
         half_normal = math.sqrt(2 / math.pi) * self.sigma * -torch.expm1(-reach.square() / 2)
@@ -58,15 +62,15 @@ class JumpRate:
         return (added + active.clamp(max=self.p_min)) / active
 
     @torch.no_grad()
-    def of_call(self, x: Tensor, key: Tensor | None) -> Tensor:
+    def of_call(self, units: View, key: Tensor | None) -> Tensor:
         """The rate that this key draws, without dimensions, float64; by torch's own generator in a compiled graph."""
         # The mask uses the key itself: its rate gets another one.
         if key is None:
-            normal = torch.randn((), dtype=torch.float32, device=x.device)
+            normal = torch.randn((), dtype=torch.float32, device=units.x.device)
         else:
             normal = masks.normals(key ^ _OTHER, ())
         drawn = (normal.to(torch.float64).abs() * self.sigma + self.p_min).clamp(max=self.p_max)
-        return (drawn / _active(x)).clamp(max=1)
+        return (drawn / _active(units.x)).clamp(max=1)
 
 
 def _active(x: Tensor) -> Tensor:

@@ -1,8 +1,7 @@
-"""The common case made fast: a constant rate, every element by itself, float32 on a CPU.
+"""Selection of single elements without a compiled kernel, in pieces that stay in the processor's cache.
 
-It computes what `selection` computes by whole-tensor operations, bit for bit: by a compiled kernel where there is one,
-else in pieces that stay in the processor's cache and in memory that is used again. On a CPU most of the time of a large
-elementwise operation goes into new memory, which the system must map and clear: here only the result is new.
+On a CPU most of the time of a large elementwise operation goes into new memory, which the system must map and clear:
+here only the result is new.
 """
 
 import threading
@@ -10,7 +9,7 @@ import threading
 import torch
 from torch import Tensor
 
-from dropover.compute import kernels, masks
+from dropover.compute import masks
 from dropover.compute.hash import FIRST, SECOND, STEP
 
 _PIECE = 1 << 18  # elements at a time: small enough for the cache, large enough that calls cost little
@@ -36,33 +35,16 @@ class _Scratch(threading.local):
 _scratch: _Scratch | None = None  # made on first use: importing the library allocates nothing
 
 
-def applies(x: Tensor, scale: float | Tensor) -> bool:
-    """Whether `select` serves: a plain float32 tensor on a CPU, and a scale that is one number; no compiler's graph."""
-    plain = type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32
-    return plain and isinstance(scale, float) and not torch.compiler.is_compiling()
-
-
-def select(x: Tensor, key: Tensor, p: float, slope: float, scale: float) -> Tensor:
-    """`scale` · (`slope` · x where hit, x elsewhere) for contiguous float32 `x`; hits as `masks.margins` draws them."""
-    result = torch.empty_like(x)
-    if kernels.serve(x, key) and (compiled := kernels.load("selecting")):
-        count = x.numel()
-        low, high = masks.entering(key)
-        compiled.elements(count, x.data_ptr(), result.data_ptr(), count, low, high, masks.border(p), slope, scale)
-    else:
-        _by_pieces(x.view(-1), result.view(-1), key, p, slope, scale)
-    return result
-
-
-def _by_pieces(source: Tensor, target: Tensor, key: Tensor, p: float, slope: float, scale: float) -> None:
+def select_by_pieces(source: Tensor, target: Tensor, key: Tensor, border: float, slope: float, scale: float) -> None:
+    """Write `selection.select` of contiguous float32 numbers on a CPU to `target`; hit are lanes below `border`."""
     global _scratch
     if _scratch is None:
         _scratch = _Scratch()
     scratch = _scratch
+    source, target = source.view(-1), target.view(-1)
     low, high = masks.halves(key)
     rows = torch.arange(_ROWS, dtype=torch.int32, device="cpu").mul_(masks.wrapped(masks.COLUMNS * STEP))
     columns = torch.arange(masks.COLUMNS, dtype=torch.int32, device="cpu").mul_(STEP)
-    border = masks.threshold(p)
     for start in range(0, source.numel(), _PIECE):
         size = min(_PIECE, source.numel() - start)
         used = -(-size // (2 * masks.COLUMNS))
