@@ -91,7 +91,8 @@ def decode_layer(value: Any) -> nn.Module:
 
 
 def _classes() -> dict[str, type]:
-    layers = [Regularizer, *(method.layer for method in METHODS if issubclass(method.layer, Regularizer))]
+    named = [method.layer for method in METHODS if issubclass(method.layer, Regularizer)]
+    layers: list[type[nn.Module]] = [Regularizer, *named]
     return {**{each.__name__: each for each in layers}, **parts.public()}
 
 
