@@ -23,7 +23,7 @@ def requests(scale: Scale) -> Sequence[Request]:
 
 def draw(outcome: Outcome) -> Sequence[Item]:
     """The density grid, and heat maps over the image, three of each group."""
-    from dropover.lab.pictures.maps import inverted_maps
+    from dropover.lab.pictures.images import inverted_maps
     from dropover.lab.reproductions.parts.heat_maps import inverted_images, map_data
     from dropover.lab.reproductions.parts.items import Picture
 
@@ -34,7 +34,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             "Feature maps by density, inverted to the input",
             "Left: the maps of one test image on their two principal axes, over the grid whose cells give the density. "
             "Right: the three strongest maps of each group, led back to the pixels by deconvolution.",
-            inverted_maps(inverted, top=3),
+            inverted_maps(inverted),
             map_data(inverted),
         )
     ]

@@ -30,7 +30,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
 
     from dropover.lab.judging import statistics as st
     from dropover.lab.judging.comparison import Figure
-    from dropover.lab.pictures.maps import averaged_maps
+    from dropover.lab.pictures.images import averaged_maps
     from dropover.lab.probing.grouping import GROUPS
     from dropover.lab.reproductions.parts.claims import above
     from dropover.lab.reproductions.parts.heat_maps import inverted_images, map_data

@@ -33,7 +33,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     import pandas as pd
 
     from dropover.lab.examples import pixels
-    from dropover.lab.pictures.histograms import activation_histograms
+    from dropover.lab.pictures.plots import activation_histograms
     from dropover.lab.probing.capturing import capture
     from dropover.lab.reproductions.parts.cells import NAMES, cells
     from dropover.lab.reproductions.parts.claims import above

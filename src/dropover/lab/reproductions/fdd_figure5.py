@@ -30,7 +30,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """A panel a data set, a row a method, the two signs side by side."""
     import pandas as pd
 
-    from dropover.lab.pictures.dots import dots
+    from dropover.lab.pictures.plots import dots
     from dropover.lab.reproductions.parts.cells import NAMES, says, set_name
     from dropover.lab.reproductions.parts.claims import above
     from dropover.lab.reproductions.parts.items import Claims, Picture

@@ -31,7 +31,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     """FGSM as in the paper; then the same with a margin loss; then both in figures."""
     import pandas as pd
 
-    from dropover.lab.pictures.curves import curves
+    from dropover.lab.pictures.plots import curves
     from dropover.lab.reproductions.parts.cells import NAMES
     from dropover.lab.reproductions.parts.items import Picture
 

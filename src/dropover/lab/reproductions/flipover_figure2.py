@@ -28,7 +28,7 @@ def requests(scale: Scale) -> Sequence[Request]:
 
 def draw(outcome: Outcome) -> Sequence[Item]:
     """A panel an arm, every seed a line."""
-    from dropover.lab.pictures.curves import losses
+    from dropover.lab.pictures.plots import losses
     from dropover.lab.reproductions.parts.claims import above
     from dropover.lab.reproductions.parts.items import Cell, Claims, Line, Picture, Table
 

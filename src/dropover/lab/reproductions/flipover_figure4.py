@@ -39,7 +39,7 @@ def requests(scale: Scale) -> Sequence[Request]:
 
 def draw(outcome: Outcome) -> Sequence[Item]:
     """The article's four heat maps, and the attacked two once more under a margin loss."""
-    from dropover.lab.pictures.rates import rate_grid
+    from dropover.lab.pictures.plots import rate_grid
     from dropover.lab.reproductions.parts.grid import as_frame, grid, long, whole
     from dropover.lab.reproductions.parts.items import Claims, Picture, Table
 

@@ -16,9 +16,8 @@ from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.evaluation import right_under_noise
 from dropover.lab.models.parts.positions import Place, Position
 from dropover.lab.noise import NOISES
-from dropover.lab.pictures.histograms import activation_histograms
-from dropover.lab.pictures.images import adversarial_images, noisy_images
-from dropover.lab.pictures.maps import averaged_maps, inverted_maps
+from dropover.lab.pictures.images import adversarial_images, averaged_maps, inverted_maps, noisy_images
+from dropover.lab.pictures.plots import activation_histograms
 from dropover.lab.pictures.scatter import projection_scatter
 from dropover.lab.probing.capturing import PROBING, activations, capture
 from dropover.lab.probing.grouping import GROUPS, inverted_groups
