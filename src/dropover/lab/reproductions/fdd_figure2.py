@@ -1,35 +1,19 @@
 """FDD, figure 2: one image's maps grouped by density, and what the strongest of each group look at."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
-
-if TYPE_CHECKING:
-    from dropover.lab.reproductions.parts.items import Item
-    from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.reproductions.parts.request import Request
-    from dropover.lab.study import Scale
+from dropover.lab.reproductions.parts.evidence import Evidence
+from dropover.lab.reproductions.parts.items import Illustration, Item
+from dropover.lab.reproductions.parts.request import Request
 
 
-def requests(scale: Scale) -> Sequence[Request]:
-    """One plain net."""
-    from dropover.lab.reproductions.parts.request import Request
-
-    return [Request("fdd-toy")]
-
-
-def draw(outcome: Outcome) -> Sequence[Item]:
+def draw(evidence: Evidence) -> list[Item]:
     """The density grid, and heat maps over the image, three of each group."""
     from dropover.lab.pictures.images import inverted_maps
     from dropover.lab.reproductions.parts.heat_maps import inverted_images, map_data
-    from dropover.lab.reproductions.parts.items import Picture
 
-    inverted = next(iter(inverted_images(outcome.ran[0], 1)))
+    inverted = next(iter(inverted_images(evidence.runs[0], 1)))
     return [
-        Picture(
+        Illustration(
             "figure",
             "Feature maps by density, inverted to the input",
             "Left: the maps of one test image on their two principal axes, over the grid whose cells give the density. "
@@ -46,7 +30,7 @@ REPRODUCTIONS.add(
         FDD,
         "Figure 2",
         "the maps of one image grouped by density, and what each group's strongest look at",
-        requests,
+        (Request("fdd-toy"),),
         draw,
         deviations=(
             "The net is small-cnn (four convolutions), not the paper's unnamed 5-layer CNN; the image and the borders "

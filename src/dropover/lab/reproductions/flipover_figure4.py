@@ -2,116 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions.parts.claims import Claim, Claims, above, beats
+from dropover.lab.reproductions.parts.evidence import Evidence
+from dropover.lab.reproductions.parts.flipover import (
+    ATTACK,
+    CHECK,
+    CNN_GRIDS,
+    COLUMNS,
+    EPS,
+    Accuracies,
+    Pair,
+    as_frame,
+    as_rows,
+    best,
+    grids,
+    of_pair,
+    pair_text,
+    whole,
+)
+from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Line, Table
 
 if TYPE_CHECKING:
-    from dropover.lab.reproductions.parts.grid import Grid
-    from dropover.lab.reproductions.parts.items import Claim, Item, Line
-    from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.reproductions.parts.request import Request
-    from dropover.lab.study import Scale
+    from dropover.lab.reproductions.parts.flipover import Grid
 
 DRAWS = (
     "Where the test rate is above 0 the net is random: each gradient is of one draw, so these figures are too high, "
     "and an attack that averages over draws (eot) leaves less."
 )
-ATTACK, CHECK, EPS = "fgsm", "apgd-dlr", 0.25
-MEASURES = ("clean", f"{ATTACK} {EPS:g}", f"{CHECK} {EPS:g}")
-Pair = tuple[float, float]
+CAPTION = f"Mean accuracy over seeds, in percent; train rates down, test rates across; ε = {EPS:g}."
 BEST: dict[str, Pair] = {"dropout": (0.7, 0.9), "flipover": (0.3, 0.0)}
 """The article's best pair of each method."""
 NO_LAYER: Pair = (0.0, 0.0)
 
 
-def requests(scale: Scale) -> Sequence[Request]:
-    """Both methods on the small CNN, each over its own range of rates."""
-    from dropover.lab.reproductions.parts.request import Request
-
-    rates = {"dropout": (0, 0.1, 0.3, 0.5, 0.7, 0.9), "flipover": (0, 0.1, 0.2, 0.3, 0.4)}
-    return [
-        Request("flipover-cnn", f"{method}-grid", tuple(f"{method} {p}" for p in own), (ATTACK, CHECK), rates=True)
-        for method, own in rates.items()
-    ]
-
-
-def draw(outcome: Outcome) -> Sequence[Item]:
+def draw(evidence: Evidence) -> list[Item]:
     """The article's four heat maps, and the attacked two once more under a margin loss."""
-    from dropover.lab.pictures.plots import rate_grid
-    from dropover.lab.reproductions.parts.grid import as_frame, grid, long, whole
-    from dropover.lab.reproductions.parts.items import Claims, Picture, Table
-
-    panels, checked = {}, {}
-    judged: list[Claim] = []
+    panels: dict[str, Grid] = {}
+    margins: dict[str, Grid] = {}
     lines: list[Line] = []
-    for ran in outcome.ran:
-        method = ran.study.arms[0].method
-        claimed = BEST[method]
-        clean, attacked, margin = (grid(ran, measure) for measure in MEASURES)
-        panels[f"{method}, clean"] = clean
-        panels[f"{method}, FGSM"] = attacked
-        checked[f"{method}, {CHECK.upper()} (not in the article)"] = margin
-        lines += _lines(method, claimed, (clean, attacked, margin))
-        judged += _judged(method, claimed, clean, attacked, all_there=whole(ran, attacked))
-    caption = f"Mean accuracy over seeds, in percent; train rates down, test rates across; ε = {EPS:g}."
-    pictures: list[Item] = [
-        Picture(
-            "figure",
-            "Accuracy by train rate and test rate",
-            caption,
-            rate_grid({title: as_frame(found) for title, found in panels.items()}),
-            long(panels),
-        ),
-        Picture(
+    claims: list[Claim] = []
+    for run in evidence.runs:
+        method, accuracies = run.study.arms[0].method, grids(run)
+        panels[f"{method}, clean"] = accuracies.clean
+        panels[f"{method}, {ATTACK.upper()}"] = accuracies.attacked
+        margins[f"{method}, {CHECK.upper()} (not in the article)"] = accuracies.margin
+        lines += _lines(method, accuracies)
+        claims += _claims(method, accuracies, all_there=whole(run, accuracies.attacked))
+    return [
+        _illustration("figure", "Accuracy by train rate and test rate", CAPTION, panels),
+        _illustration(
             "figure-margin",
             "The same under APGD with a margin loss (not in the article)",
-            f"What a margin loss leaves of (b) and (d). {DRAWS} {caption}",
-            rate_grid({title: as_frame(found) for title, found in checked.items()}),
-            long(checked),
+            f"What a margin loss leaves of (b) and (d). {DRAWS} {CAPTION}",
+            margins,
         ),
+        Table(
+            "pairs",
+            f"Accuracy (%) of some pairs, clean and attacked at ε = {EPS:g}",
+            ("Method", "(train, test)"),
+            COLUMNS,
+            lines,
+            notes=(
+                "No layer at all; the pair that the article calls best, with and without the layer at inference; and "
+                "ours, the pair that keeps most under FGSM, chosen on the test images as in the article.",
+            ),
+        ),
+        Claims(claims),
     ]
-    table = Table(
-        "pairs",
-        f"Accuracy (%) of some pairs, clean and attacked at ε = {EPS:g}",
-        ("Method", "(train, test)"),
-        ("Clean", ATTACK.upper(), f"{CHECK.upper()} (ours)"),
-        tuple(lines),
-        notes=(
-            "No layer at all; the pair that the article calls best, with and without the layer at inference; and ours, "
-            "the pair that keeps most under FGSM, chosen on the test images as in the article.",
-        ),
-    )
-    return [*pictures, table, Claims(judged)]
 
 
-def _lines(method: str, claimed: Pair, grids: tuple[Grid, Grid, Grid]) -> Iterator[Line]:
+def _illustration(name: str, title: str, caption: str, panels: Mapping[str, Grid]) -> Illustration:
+    from dropover.lab.pictures.plots import rate_grid
+
+    drawing = rate_grid({panel: as_frame(grid) for panel, grid in panels.items()})
+    return Illustration(name, title, caption, drawing, as_rows(panels))
+
+
+def _lines(method: str, accuracies: Accuracies[Grid]) -> Iterator[Line]:
     """A row for each pair that is spoken of and there."""
-    from dropover.lab.reproductions.parts.grid import best, pair_text
-    from dropover.lab.reproductions.parts.items import Cell, Line
-
-    attacked = grids[1]
+    attacked, claimed = accuracies.attacked, BEST[method]
     for pair in dict.fromkeys([NO_LAYER, (claimed[0], 0.0), claimed, best(attacked)] if attacked else []):
         if pair in attacked:
-            yield Line((method.capitalize(), pair_text(pair)), tuple(Cell(found.get(pair)) for found in grids))
+            yield Line((method.capitalize(), pair_text(pair)), tuple(map(Cell, of_pair(accuracies, pair))))
 
 
-def _judged(method: str, claimed: Pair, clean: Grid, attacked: Grid, *, all_there: bool) -> Iterator[Claim]:
+def _claims(method: str, accuracies: Accuracies[Grid], *, all_there: bool) -> Iterator[Claim]:
     """That the article's pair is the best; and what it gains and costs beside no layer at all."""
-    from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.grid import best, pair_text
-
+    claimed, attacked = BEST[method], accuracies.attacked
     others = {pair: figure for pair, figure in attacked.items() if pair != claimed}
-    words = f"{method} at {pair_text(claimed)}"
+    text = pair_text(claimed)
     yield above(
-        f"{pair_text(claimed)} is the best (train, test) pair of {method} under attack",
+        f"{text} is the best (train, test) pair of {method} under attack",
         [attacked.get(claimed)],
         [others[best(others)] if all_there else None],
     )
-    yield above(f"{words} keeps more under attack than no layer", [attacked.get(claimed)], [attacked.get(NO_LAYER)])
+    yield beats(f"{method} at {text} keeps more under attack than no layer", attacked, [claimed], [NO_LAYER])
     if method == "dropout":
-        yield above(f"{words} has a lower clean accuracy than no layer", [clean.get(NO_LAYER)], [clean.get(claimed)])
+        cost = f"{method} at {text} has a lower clean accuracy than no layer"
+        yield beats(cost, accuracies.clean, [NO_LAYER], [claimed])
 
 
 REPRODUCTIONS.add(
@@ -120,7 +112,7 @@ REPRODUCTIONS.add(
         FLIPOVER,
         "Figure 4",
         "the small CNN by train rate × test rate of dropout and flipover, clean and under FGSM",
-        requests,
+        CNN_GRIDS,
         draw,
         deviations=(
             "The article's grid has steps that it does not print; its best pairs are chosen on the test images, as "

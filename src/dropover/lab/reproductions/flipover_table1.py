@@ -1,51 +1,31 @@
 """Flipover, table 1: clean accuracy of the small CNN."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions.parts.claims import Claims, beats
+from dropover.lab.reproductions.parts.evidence import Evidence
+from dropover.lab.reproductions.parts.flipover import CNN_ARMS, words
+from dropover.lab.reproductions.parts.items import Item, Table, cells, lines
+from dropover.lab.reproductions.parts.request import Request
 
-if TYPE_CHECKING:
-    from dropover.lab.reproductions.parts.items import Item
-    from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.reproductions.parts.request import Request
-    from dropover.lab.study import Scale
-
-ARMS = (
-    "none",
-    *(f"dropout {p}" for p in (0.1, 0.3, 0.5, 0.7, 0.9)),
-    *(f"flipover {p}" for p in (0.1, 0.2, 0.3, 0.4)),
-)
+BEST = "flipover 0.2"
 
 
-def requests(scale: Scale) -> Sequence[Request]:
-    """All rates of both methods, clean."""
-    from dropover.lab.reproductions.parts.request import Request
-
-    return [Request("flipover-cnn", None, ARMS)]
-
-
-def draw(outcome: Outcome) -> Sequence[Item]:
+def draw(evidence: Evidence) -> list[Item]:
     """Methods and rates down, accuracy across."""
-    from dropover.lab.reproductions.parts.cells import cells, lines, says, set_name, words
-    from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.items import Claims, Table
-
-    ran = outcome.ran[0]
-    found = ran.figures()
+    run = evidence.runs[0]
+    accuracy = run.figures()
     table = Table(
         "table",
-        f"Test accuracy (%) of the small CNN on {set_name(ran.study.data.name)}",
+        f"Test accuracy (%) of the small CNN on {run.data_set}",
         ("Method", "Rate"),
         ("Accuracy",),
-        lines([words(arm) for arm in ARMS], [cells(ARMS, found, {})]),
+        lines([words(arm) for arm in CNN_ARMS], [cells(CNN_ARMS, accuracy, {})]),
         notes=("Bold: the best. The article's own figures are not in the text at hand.",),
-        says=tuple(says(ran, found)),
+        says=run.says(accuracy),
     )
-    best, others = [found.get("flipover 0.2")], [found.get(arm) for arm in ARMS if arm != "flipover 0.2"]
-    return [table, Claims([above("Flipover 0.2 has the best clean accuracy of all settings", best, others)])]
+    others = [arm for arm in CNN_ARMS if arm != BEST]
+    claim = beats("Flipover 0.2 has the best clean accuracy of all settings", accuracy, [BEST], others)
+    return [table, Claims([claim])]
 
 
 REPRODUCTIONS.add(
@@ -54,7 +34,7 @@ REPRODUCTIONS.add(
         FLIPOVER,
         "Table 1",
         "clean accuracy of the small CNN under flipover and dropout at several rates",
-        requests,
+        (Request("flipover-cnn", None, CNN_ARMS),),
         draw,
     )
 )

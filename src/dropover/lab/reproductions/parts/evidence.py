@@ -5,20 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from torch import nn
-
-from dropover.lab.data import Data
-from dropover.lab.data.parts.loading import load_data
-from dropover.lab.judging.comparison import CLEAN, Figure, figures
 from dropover.lab.reproductions.parts.request import Request
-from dropover.lab.study import Arm, Study
-from dropover.lab.training.trained import trained_net
+from dropover.lab.study import Arm, Scale, Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from dropover.lab.data import Data
+    from dropover.lab.judging.comparison import Figure
+
+_SETS = {
+    "fashion-mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "svhn": "SVHN",
+    "mnist": "MNIST",
+    "mnist-5k": "MNIST-5k",
+}
+
+
+def set_name(name: str) -> str:
+    """A data set's name as it is written in a table."""
+    return _SETS.get(name, name)
+
+
+def figure_of(arm: str, measure: str, values: Sequence[float], seeds: Sequence[int] = ()) -> Figure:
+    """A figure of values that are in no table."""
+    import math
+
+    from dropover.lab.judging import statistics as st
+    from dropover.lab.judging.comparison import Figure
+
+    mean = math.fsum(values) / len(values)
+    return Figure(arm, measure, None, tuple(values), mean, st.spread(values), seeds=tuple(seeds))
 
 
 @dataclass(frozen=True)
-class Ran:
+class Run:
     """One study that ran, its long table, and the folder of its trained nets."""
 
     request: Request
@@ -28,8 +54,15 @@ class Ran:
     failures: Sequence[str] = ()
 
     @property
+    def data_set(self) -> str:
+        """The name of the study's images, as it is written in a table."""
+        return set_name(self.study.data.name)
+
+    @property
     def data(self) -> Data:
         """The study's images."""
+        from dropover.lab.data.parts.loading import load_data
+
         return load_data(self.study.data)
 
     @property
@@ -52,16 +85,39 @@ class Ran:
     @property
     def trials(self) -> list[tuple[str, int]]:
         """The arm and seed of every trial that is finished."""
-        found = self.table[["arm", "seed"]].drop_duplicates()
-        return [(str(arm), int(seed)) for arm, seed in zip(found["arm"], found["seed"], strict=True)]
+        rows = self.table[["arm", "seed"]].drop_duplicates()
+        return [(str(arm), int(seed)) for arm, seed in zip(rows["arm"], rows["seed"], strict=True)]
 
     def seeds_of(self, label: str) -> list[int]:
         """The seeds of an arm whose trials are finished, in the study's order."""
         return [seed for arm, seed in self.trials if arm == label]
 
-    def figures(self, measure: str = CLEAN, level: float | None = None) -> dict[str, Figure]:
+    def rows(self, *measures: str) -> pd.DataFrame:
+        """The long table's rows of some measures."""
+        return self.table[self.table["measure"].isin(measures)]
+
+    def figures(self, measure: str = "clean", level: float | None = None) -> dict[str, Figure]:
         """Arm to its figure at a measure and level, each against the study's reference arm."""
+        from dropover.lab.judging.comparison import figures
+
         return {figure.arm: figure for figure in figures(self.table, self.study, measure, level)}
+
+    def levels(self, measure: str) -> list[float]:
+        """The levels above 0 at which a measure was taken, in order."""
+        from dropover.lab.judging.comparison import levels
+
+        return levels(self.table, measure)
+
+    def says(self, figures: dict[str, Figure]) -> list[str]:
+        """What the seeds say about a row of figures: each arm against the reference arm, and the power of the test."""
+        from dropover.lab.judging import verdicts
+
+        others = [figure for figure in figures.values() if figure.difference is not None]
+        lines = [
+            f"{self.data_set}, {figure.arm}: {verdicts.against_reference(figure, self.study.reference)}"
+            for figure in others
+        ]
+        return [*lines, *verdicts.about_the_test(others)]
 
     def arm(self, label: str) -> Arm:
         """The arm of that label."""
@@ -69,17 +125,19 @@ class Ran:
 
     def net(self, label: str, seed: int | None = None) -> nn.Module:
         """The trained net of an arm, in evaluation mode; of its first finished seed if none is said."""
+        from dropover.lab.training.trained import trained_net
+
         chosen = self.seeds_of(label)[0] if seed is None else seed
         return trained_net(self.study, self.arm(label), chosen, self.data, self.nets)[0]
 
 
 @dataclass
-class Outcome:
+class Evidence:
     """Everything that a reproduction draws from.
 
     Attributes:
         scale: The scale that it ran at.
-        ran: The studies of which any trial is finished, in the order asked for.
+        runs: The studies of which any trial is finished, in the order asked for.
         missing: One line for each data set that is not here.
         unfinished: One line for each study of which trials are not finished: stopped, or failed. What is drawn is then
             of the others alone.
@@ -87,21 +145,17 @@ class Outcome:
         stop: What stopped it before its end, if anything did.
     """
 
-    scale: str
-    ran: list[Ran] = field(default_factory=list)
+    scale: Scale
+    runs: list[Run] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     stop: KeyboardInterrupt | None = None
 
-    def take(self, ran: Ran) -> None:
+    def take(self, run: Run) -> None:
         """Add a study with what there is of it."""
-        if ran.request.images_only or not ran.table.empty:
-            self.ran.append(ran)
-        if ran.unfinished:
-            self.unfinished.append(ran.unfinished)
-        self.failures += [f"{ran.study.name}: {line}" for line in ran.failures]
-
-    def starting(self, name: str) -> list[Ran]:
-        """The studies from one file, in any of its variants."""
-        return [ran for ran in self.ran if ran.request.file == name]
+        if run.request.images_only or not run.table.empty:
+            self.runs.append(run)
+        if run.unfinished:
+            self.unfinished.append(run.unfinished)
+        self.failures += [f"{run.study.name}: {line}" for line in run.failures]
