@@ -23,10 +23,9 @@ from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts import running
 from dropover.lab.reproductions.parts.claims import Claims, above
-from dropover.lab.reproductions.parts.evidence import Evidence, Run
 from dropover.lab.reproductions.parts.fdd import printed_table2, printed_table3
 from dropover.lab.reproductions.parts.items import Printed, cells
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
 from dropover.lab.reproductions.parts.writing import write_reproduction
 from dropover.lab.training import trained as nets
 

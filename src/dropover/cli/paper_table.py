@@ -11,8 +11,8 @@ from rich.text import Text
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.claims import Claims
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
-from dropover.lab.reproductions.parts.evidence import Evidence
 from dropover.lab.reproductions.parts.items import Cell, Item, Table
+from dropover.lab.reproductions.parts.studies import Evidence
 
 _GAP = 2
 _LABEL = 16

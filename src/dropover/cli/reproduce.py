@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dropover.lab.reproductions import Reproduction
-    from dropover.lab.reproductions.parts.evidence import Evidence
+    from dropover.lab.reproductions.parts.studies import Evidence
     from dropover.lab.running.runner import Listener
     from dropover.lab.study import Study
 

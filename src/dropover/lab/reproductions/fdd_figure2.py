@@ -1,11 +1,20 @@
 """FDD, figure 2: one image's maps grouped by density, and what the strongest of each group look at."""
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
-from dropover.lab.reproductions.parts.evidence import Evidence
+from dropover.lab.reproductions import FDD, reproduces
 from dropover.lab.reproductions.parts.items import Illustration, Item
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 
 
+@reproduces(
+    FDD,
+    "Figure 2",
+    "the maps of one image grouped by density, and what each group's strongest look at",
+    Request("fdd-toy"),
+    deviations=(
+        "The net is small-cnn (four convolutions), not the paper's unnamed 5-layer CNN; the image and the borders "
+        "of the density groups are ours, as the paper gives none.",
+    ),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """The density grid, and heat maps over the image, three of each group."""
     from dropover.lab.pictures.images import inverted_maps
@@ -22,19 +31,3 @@ def draw(evidence: Evidence) -> list[Item]:
             map_data(inverted),
         )
     ]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-figure2",
-        FDD,
-        "Figure 2",
-        "the maps of one image grouped by density, and what each group's strongest look at",
-        (Request("fdd-toy"),),
-        draw,
-        deviations=(
-            "The net is small-cnn (four convolutions), not the paper's unnamed 5-layer CNN; the image and the borders "
-            "of the density groups are ours, as the paper gives none.",
-        ),
-    )
-)

@@ -1,16 +1,26 @@
 """FDD, figure 3: heat maps averaged over each density group, and their entropy."""
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FDD, reproduces
+from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claims, above
-from dropover.lab.reproductions.parts.evidence import Evidence, figure_of
-from dropover.lab.reproductions.parts.fdd import printed_entropies
 from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Line, Table, with_spread
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request, figure_of
 
 IMAGES = 50
 """How many test images the entropies are taken over."""
+CLAIM = "Heat maps of high density have more entropy than those of low density (the semantic variation is larger)"
 
 
+@reproduces(
+    FDD,
+    "Figure 3",
+    "heat maps averaged over low, medium and high density, and their entropies",
+    Request("fdd-toy"),
+    deviations=(
+        "The net is small-cnn (four convolutions), not the paper's unnamed 5-layer CNN; images and the borders of "
+        "the density groups are ours, as the paper gives none.",
+    ),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """The averages for one image as printed, and the entropies over many."""
     import math
@@ -36,7 +46,7 @@ def draw(evidence: Evidence) -> list[Item]:
     )
     if not entropies:
         return [illustration]
-    printed = printed_entropies()
+    printed = fdd.printed_entropies()
     low, medium, high = (
         figure_of(f"{name} density", "entropy", values)
         for name, values in zip(GROUPS, zip(*entropies, strict=True), strict=True)
@@ -52,27 +62,4 @@ def draw(evidence: Evidence) -> list[Item]:
         ],
         notes=("The paper does not define its entropy: here Shannon's, of the histogram of 256 grey levels.",),
     )
-    claim = above(
-        "Heat maps of high density have more entropy than those of low density (the semantic variation is larger)",
-        [high],
-        [low],
-        of="image",
-        factor=1,
-    )
-    return [illustration, table, Claims([claim])]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-figure3",
-        FDD,
-        "Figure 3",
-        "heat maps averaged over low, medium and high density, and their entropies",
-        (Request("fdd-toy"),),
-        draw,
-        deviations=(
-            "The net is small-cnn (four convolutions), not the paper's unnamed 5-layer CNN; images and the borders of "
-            "the density groups are ours, as the paper gives none.",
-        ),
-    )
-)
+    return [illustration, table, Claims([above(CLAIM, [high], [low], of="image", factor=1)])]

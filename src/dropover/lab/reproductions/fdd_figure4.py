@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FDD, reproduces
+from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claims, beats
-from dropover.lab.reproductions.parts.evidence import Evidence, figure_of
-from dropover.lab.reproductions.parts.fdd import NAMES
 from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Line, Table, cells, with_spread
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request, figure_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +19,17 @@ PANELS = {"none": "(a) non-dropout", "dropout": "(b) random dropout", "fdd1d": "
 NEAR = 0.01
 """Activations of at most that share of the largest of all panels are near zero."""
 BINS = 60
+MORE_ZEROS = "FDD makes more activations zero or close to it than random dropout"
+LESS = "FDD dampens all other activations: their mean is smaller than with random dropout"
 
 
+@reproduces(
+    FDD,
+    "Figure 4",
+    "histograms of the last layer's input after training without dropout, with dropout, with FDD-1D",
+    Request("fdd", None, tuple(PANELS)),
+    deviations=("The paper does not say which FDD its histogram is of: FDD-1D, which sits on these activations.",),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """A histogram an arm, for the first seed; the shares near zero for all."""
     from dropover.lab.examples import pixels
@@ -42,8 +50,8 @@ def draw(evidence: Evidence) -> list[Item]:
     for arm, of_arm in activations.items():
         shares = [float((values <= near).double().mean()) for values in of_arm.values()]
         means = [float(values[values > near].double().mean()) for values in of_arm.values()]
-        near_zero[arm] = figure_of(NAMES[arm], "near zero", shares, list(of_arm))
-        others[arm] = figure_of(NAMES[arm], "the others' mean", means, list(of_arm))
+        near_zero[arm] = figure_of(fdd.NAMES[arm], "near zero", shares, list(of_arm))
+        others[arm] = figure_of(fdd.NAMES[arm], "the others' mean", means, list(of_arm))
     told = {arm: with_spread(figure.mean, figure.spread, 3) for arm, figure in others.items()}
     return [
         Illustration(
@@ -60,27 +68,11 @@ def draw(evidence: Evidence) -> list[Item]:
             ("Trained with",),
             ("near zero", "mean of the others"),
             [
-                Line((NAMES[arm],), (cell, Cell(text=told.get(arm, ""))))
+                Line((fdd.NAMES[arm],), (cell, Cell(text=told.get(arm, ""))))
                 for arm, cell in zip(PANELS, cells(tuple(PANELS), near_zero, {}), strict=True)
             ],
         ),
-        Claims(
-            [
-                beats(
-                    "FDD makes more activations zero or close to it than random dropout",
-                    near_zero,
-                    ["fdd1d"],
-                    ["dropout"],
-                ),
-                beats(
-                    "FDD dampens all other activations: their mean is smaller than with random dropout",
-                    others,
-                    ["dropout"],
-                    ["fdd1d"],
-                    factor=1,
-                ),
-            ]
-        ),
+        Claims([beats(MORE_ZEROS, near_zero, ["fdd1d"], ["dropout"]), beats(LESS, others, ["dropout"], ["fdd1d"], 1)]),
     ]
 
 
@@ -96,16 +88,3 @@ def _histograms(panels: Mapping[str, Tensor], top: float) -> pd.DataFrame:
             for i, count in enumerate(torch.histc(values.float(), BINS, 0.0, top).tolist())
         ]
     )
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-figure4",
-        FDD,
-        "Figure 4",
-        "histograms of the last layer's input after training without dropout, with dropout, with FDD-1D",
-        (Request("fdd", None, tuple(PANELS)),),
-        draw,
-        deviations=("The paper does not say which FDD its histogram is of: FDD-1D, which sits on these activations.",),
-    )
-)

@@ -1,14 +1,22 @@
 """FDD, figure 5: rates that fall with the density against rates that rise with it."""
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FDD, reproduces
+from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claim, Claims, beats
-from dropover.lab.reproductions.parts.evidence import Evidence, Run
-from dropover.lab.reproductions.parts.fdd import BASELINES, NAMES, PROPOSED, on_each_set
 from dropover.lab.reproductions.parts.items import Illustration, Item
+from dropover.lab.reproductions.parts.studies import Evidence, Run
 
-NO_DENSITY = (*BASELINES, "spatial")
+NO_DENSITY = (*fdd.BASELINES, "spatial")
+POSITIVE = tuple(f"{arm} positive" for arm in fdd.PROPOSED)
 
 
+@reproduces(
+    FDD,
+    "Figure 5",
+    "clean accuracy of FDD when dense cells are dropped seldom (the method) or often",
+    *fdd.on_each_set((*NO_DENSITY, *fdd.PROPOSED, *POSITIVE), "cifar10", "cifar100", "svhn"),
+    deviations=("Dots of every seed, not the paper's bars; its figures here are only in the picture, not in print.",),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """A panel a data set, a row a method, the two signs side by side."""
     import pandas as pd
@@ -20,7 +28,7 @@ def draw(evidence: Evidence) -> list[Item]:
         rows = run.rows("clean")
         panels[run.data_set] = pd.DataFrame(
             {
-                "arm": [NAMES[arm.removesuffix(" positive")] for arm in rows["arm"]],
+                "arm": [fdd.NAMES[arm.removesuffix(" positive")] for arm in rows["arm"]],
                 "seed": rows["seed"].to_numpy(),
                 "group": [_group(arm) for arm in rows["arm"]],
                 "value": rows["value"].to_numpy(),
@@ -39,35 +47,15 @@ def draw(evidence: Evidence) -> list[Item]:
 
 
 def _group(arm: str) -> str:
-    return "no density" if arm in NO_DENSITY else "positive" if arm.endswith("positive") else "negative"
+    return "no density" if arm in NO_DENSITY else "positive" if arm in POSITIVE else "negative"
 
 
 def _claims(run: Run) -> list[Claim]:
     """Each FDD against itself with the other sign; and all of them against the baselines."""
     accuracy = run.figures()
-    signs = [
-        beats(
-            f"{NAMES[arm]} with negative correlation beats positive ({run.data_set})",
-            accuracy,
-            [arm],
-            [f"{arm} positive"],
-        )
-        for arm in PROPOSED
-    ]
+    claims = []
+    for arm in fdd.PROPOSED:
+        text = f"{fdd.NAMES[arm]} with negative correlation beats positive ({run.data_set})"
+        claims.append(beats(text, accuracy, [arm], [f"{arm} positive"]))
     text = f"FDD with negative correlation beats no dropout and the original dropout ({run.data_set})"
-    return [*signs, beats(text, accuracy, PROPOSED, BASELINES)]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-figure5",
-        FDD,
-        "Figure 5",
-        "clean accuracy of FDD when dense cells are dropped seldom (the method) or often",
-        on_each_set((*NO_DENSITY, *PROPOSED, *(f"{arm} positive" for arm in PROPOSED)), "cifar10", "cifar100", "svhn"),
-        draw,
-        deviations=(
-            "Dots of every seed, not the paper's bars; its figures here are only in the picture, not in print.",
-        ),
-    )
-)
+    return [*claims, beats(text, accuracy, fdd.PROPOSED, fdd.BASELINES)]

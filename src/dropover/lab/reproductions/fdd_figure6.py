@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
-from dropover.lab.reproductions.parts.evidence import Evidence
+from dropover.lab.reproductions import FDD, reproduces
 from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Line, Table
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +18,14 @@ IMAGES = 100
 """How many test images the shares of dropped maps are taken over."""
 
 
+@reproduces(
+    FDD,
+    "Figure 6",
+    "one image's maps on 2 and 3 principal axes, kept and dropped by spatial dropout and FDD-2D",
+    Request("fdd", None, tuple(ARMS), scales=("smoke", "laptop")),
+    Request("fdd", "cifar100", tuple(ARMS), scales=("paper",)),
+    deviations=("The image is ours. The paper's net has 512 maps; the number here is in the width of the net.",),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """Two and three components, spatial dropout beside FDD-2D."""
     import pandas as pd
@@ -81,19 +88,3 @@ def _dropped(maps: Tensor, layer: Regularizer) -> list[float]:
     group = torch.cat([density_groups(each.density) for each in draws])
     hit = torch.cat([each.hit for each in draws]).double()
     return [float(hit[group == index].mean()) for index in range(len(GROUPS))]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-figure6",
-        FDD,
-        "Figure 6",
-        "one image's maps on 2 and 3 principal axes, kept and dropped by spatial dropout and FDD-2D",
-        (
-            Request("fdd", None, tuple(ARMS), scales=("smoke", "laptop")),
-            Request("fdd", "cifar100", tuple(ARMS), scales=("paper",)),
-        ),
-        draw,
-        deviations=("The image is ours. The paper's net has 512 maps; the number here is in the width of the net.",),
-    )
-)

@@ -3,29 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FDD, reproduces
+from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claims
-from dropover.lab.reproductions.parts.evidence import Evidence, Run
-from dropover.lab.reproductions.parts.fdd import (
-    ATTACKED,
-    CHECK,
-    NAMES,
-    SAME,
-    TABLE3,
-    TOP_THREE,
-    attack_line,
-    keeps_more,
-    of_correct,
-)
 from dropover.lab.reproductions.parts.items import Illustration, Item, Table
+from dropover.lab.reproductions.parts.studies import Evidence, Run
 
 ATTACK = "fgsm"
-IN_L2 = (f"{ATTACK} l2", f"{CHECK} l2")
+IN_L2 = (f"{ATTACK} l2", f"{fdd.CHECK} l2")
 
 
+@reproduces(
+    FDD,
+    "Figure 7",
+    "accuracy against ε under FGSM in L∞ and L2; and the same with a margin loss",
+    *(each for linf in fdd.TABLE3 for each in (linf, replace(linf, attacks=IN_L2, part="l2"))),
+    deviations=("The paper's curves come without printed figures: only their course can be compared. The ε are ours.",),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """FGSM as in the paper; then the same with a margin loss; then both in figures."""
-    curves = [(run, attack, run.levels(_measure(run, attack))) for run in evidence.runs for attack in (ATTACK, CHECK)]
+    curves = [
+        (run, attack, run.levels(_measure(run, attack))) for run in evidence.runs for attack in (ATTACK, fdd.CHECK)
+    ]
     return [
         _illustration(
             evidence.runs,
@@ -37,7 +36,7 @@ def draw(evidence: Evidence) -> list[Item]:
         ),
         _illustration(
             evidence.runs,
-            CHECK,
+            fdd.CHECK,
             "figure-margin",
             "The same under APGD with a margin loss (not in the paper)",
             "What is left of figure 7 under APGD with the difference-of-logits ratio, whose gradient large logits "
@@ -47,18 +46,18 @@ def draw(evidence: Evidence) -> list[Item]:
             "table",
             "The points of the curves: share (%) of the images recognised clean that stay recognised",
             ("Panel", "Attack", "Intensity"),
-            [NAMES[arm] for arm in ATTACKED],
+            [fdd.NAMES[arm] for arm in fdd.ATTACKED],
             [
-                attack_line(_panel(run), attack, eps, run.figures(_measure(run, attack), eps), {})
+                fdd.attack_line(_panel(run), attack, eps, run.figures(_measure(run, attack), eps), {})
                 for run, attack, levels in curves
                 for eps in levels
             ],
-            notes=(TOP_THREE, SAME),
+            notes=(fdd.TOP_THREE, fdd.SAME),
         ),
         # The paper has FDD above the others at the larger intensities: judged at the last of them.
         Claims(
             [
-                keeps_more(_panel(run), attack, levels[-1], run.figures(_measure(run, attack), levels[-1]))
+                fdd.keeps_more(_panel(run), attack, levels[-1], run.figures(_measure(run, attack), levels[-1]))
                 for run, attack, levels in curves
             ]
         ),
@@ -76,29 +75,14 @@ def _illustration(runs: Sequence[Run], attack: str, name: str, title: str, capti
         rows = run.rows(_measure(run, attack)).drop(columns="measure")
         start = rows.drop_duplicates(["arm", "seed"]).assign(level=0.0, value=1.0)
         both = pd.concat([start, rows]).sort_values("level", kind="stable")
-        panels[_panel(run)] = both.assign(arm=both["arm"].map(NAMES))
+        panels[_panel(run)] = both.assign(arm=both["arm"].map(fdd.NAMES))
     data = pd.concat([panel.assign(panel=name) for name, panel in panels.items()])
     return Illustration(name, title, caption, curves(panels, "ε"), data)
 
 
 def _measure(run: Run, attack: str) -> str:
-    return of_correct(f"{attack} l2" if run.request.part == "l2" else attack)
+    return fdd.of_correct(f"{attack} l2" if run.request.part == "l2" else attack)
 
 
 def _panel(run: Run) -> str:
     return f"{run.data_set}, {'L2' if run.request.part == 'l2' else 'L∞'}"
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-figure7",
-        FDD,
-        "Figure 7",
-        "accuracy against ε under FGSM in L∞ and L2; and the same with a margin loss",
-        tuple(each for linf in TABLE3 for each in (linf, replace(linf, attacks=IN_L2, part="l2"))),
-        draw,
-        deviations=(
-            "The paper's curves come without printed figures: only their course can be compared. The ε are ours.",
-        ),
-    )
-)

@@ -1,43 +1,44 @@
 """FDD, table 3: recognition under L∞ attacks of the images that are recognised clean."""
 
-from dropover.lab.reproductions import FDD, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FDD, reproduces
+from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claims
-from dropover.lab.reproductions.parts.evidence import Evidence, set_name
-from dropover.lab.reproductions.parts.fdd import (
-    ATTACKED,
-    CHECK,
-    NAMES,
-    SAME,
-    TABLE3,
-    TOP_THREE,
-    attack_line,
-    keeps_more,
-    of_correct,
-    printed_table3,
-)
 from dropover.lab.reproductions.parts.items import Item, Line, Table
+from dropover.lab.reproductions.parts.studies import Evidence, set_name
 
 SETS = ("fashion-mnist", "cifar100")
 
 
+@reproduces(
+    FDD,
+    "Table 3",
+    "accuracy under FGSM, BIM and PGD at several ε, of images recognised clean; checked with a margin loss",
+    *fdd.TABLE3,
+    deviations=(
+        "The paper scales Fashion-MNIST to [0, 1] and ε with it, as here; it does not say how many seeds are in "
+        "its figures, nor whether images are clipped to [0, 1] after the attack: here they are.",
+    ),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """Attacks and ε down, arms across, as printed; the margin loss below, and then all as shares of all images."""
-    printed = printed_table3()
+    printed = fdd.printed_table3()
     runs = {run.study.data.name: run for run in evidence.runs}
     kept: list[Line] = []
     of_all: list[Line] = []
     for name in dict.fromkeys([*(name for name in runs if name not in SETS), *SETS]):
         where, levels, run = set_name(name), _levels(name), runs.get(name)
         for attack, eps in levels:
-            if run is not None or attack != CHECK:
-                ours = {} if run is None else run.figures(of_correct(attack), eps)
-                kept.append(attack_line(where, attack, eps, ours, printed.get((name, attack, eps), {})))
+            if run is not None or attack != fdd.CHECK:
+                ours = {} if run is None else run.figures(fdd.of_correct(attack), eps)
+                kept.append(fdd.attack_line(where, attack, eps, ours, printed.get((name, attack, eps), {})))
         if run is not None:
-            worst = [("worst", eps) for attack, eps in levels if attack == CHECK]
-            of_all += [attack_line(where, attack, eps, run.figures(attack, eps), {}) for attack, eps in levels + worst]
-    heads, columns = ("Data set", "Attack", "Intensity"), [NAMES[arm] for arm in ATTACKED]
+            worst = [("worst", eps) for attack, eps in levels if attack == fdd.CHECK]
+            of_all += [
+                fdd.attack_line(where, attack, eps, run.figures(attack, eps), {}) for attack, eps in levels + worst
+            ]
+    heads, columns = ("Data set", "Attack", "Intensity"), [fdd.NAMES[arm] for arm in fdd.ATTACKED]
     claims = [
-        keeps_more(run.data_set, attack, eps, run.figures(of_correct(attack), eps))
+        fdd.keeps_more(run.data_set, attack, eps, run.figures(fdd.of_correct(attack), eps))
         for name, run in runs.items()
         for attack, eps in _levels(name)
     ]
@@ -48,7 +49,11 @@ def draw(evidence: Evidence) -> list[Item]:
             heads,
             columns,
             kept,
-            (TOP_THREE, SAME, f"Not in the paper: {CHECK.upper()}, a margin loss: large logits don't hide from it."),
+            (
+                fdd.TOP_THREE,
+                fdd.SAME,
+                f"Not in the paper: {fdd.CHECK.upper()}, a margin loss: large logits don't hide from it.",
+            ),
             says=_checks(evidence),
         ),
         Table(
@@ -57,7 +62,10 @@ def draw(evidence: Evidence) -> list[Item]:
             heads,
             columns,
             of_all,
-            (TOP_THREE, "WORST: right under every attack that ran at that ε, image by image: the figure to believe."),
+            (
+                fdd.TOP_THREE,
+                "WORST: right under every attack that ran at that ε, image by image: the figure to believe.",
+            ),
         ),
         # The paper's "significantly improvement over the baseline approaches in all cases", case by case.
         Claims(claims),
@@ -70,8 +78,8 @@ def _levels(name: str) -> list[tuple[str, float]]:
     For a data set that the paper doesn't have those of its first.
     """
     there = name if name in SETS else SETS[0]
-    printed = [(attack, eps) for where, attack, eps in printed_table3() if where == there]
-    return [*printed, *((CHECK, eps) for eps in sorted({eps for _, eps in printed}))]
+    printed = [(attack, eps) for where, attack, eps in fdd.printed_table3() if where == there]
+    return [*printed, *((fdd.CHECK, eps) for eps in sorted({eps for _, eps in printed}))]
 
 
 def _checks(evidence: Evidence) -> list[str]:
@@ -83,19 +91,3 @@ def _checks(evidence: Evidence) -> list[str]:
         run.data_set: verdicts.audit_headline(audits(run.table, run.study, run.attacked)) for run in evidence.runs
     }
     return [f"{where}: {headline}" for where, headline in headlines.items() if headline]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "fdd-table3",
-        FDD,
-        "Table 3",
-        "accuracy under FGSM, BIM and PGD at several ε, of images recognised clean; checked with a margin loss",
-        TABLE3,
-        draw,
-        deviations=(
-            "The paper scales Fashion-MNIST to [0, 1] and ε with it, as here; it does not say how many seeds are in "
-            "its figures, nor whether images are clipped to [0, 1] after the attack: here they are.",
-        ),
-    )
-)

@@ -5,27 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FLIPOVER, reproduces
 from dropover.lab.reproductions.parts.claims import Claims, beats
-from dropover.lab.reproductions.parts.evidence import Evidence
 from dropover.lab.reproductions.parts.flipover import with_rates
 from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Line, Table
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ARMS = ("none", *with_rates("flipover", 0.1, 0.2, 0.3), *with_rates("dropout", 0.1, 0.3, 0.5, 0.7, 0.9))
 """The article's nine panels: (a) none, (b)-(d) flipover, (e)-(i) dropout. It does not print the rates."""
-BELOW = (
-    ("flipover 0.2", "dropout 0.5"),
-    ("flipover 0.2", "none"),
-    ("flipover 0.2", "flipover 0.1"),
-    ("flipover 0.3", "flipover 0.2"),
+BELOW = {
+    "flipover 0.2": {"dropout 0.5": "dropout 0.5", "none": "no regularisation", "flipover 0.1": "flipover 0.1"},
+    "flipover 0.3": {"flipover 0.2": "flipover 0.2"},
+}
+"""Each arm and those that it ends below in the article, in words."""
+
+
+@reproduces(
+    FLIPOVER,
+    "Figure 2",
+    "training and test loss of the small CNN without regularisation, with flipover, with dropout",
+    Request("flipover-cnn", None, ARMS),
+    deviations=("The article prints no rates for its panels: flipover 0.1 to 0.3 and dropout 0.1 to 0.9 here.",),
 )
-"""The article has each of the first below the second."""
-
-
 def draw(evidence: Evidence) -> list[Item]:
     """A panel an arm, every seed a line."""
     from dropover.lab.pictures.plots import losses
@@ -51,15 +55,9 @@ def draw(evidence: Evidence) -> list[Item]:
         ),
         Claims(
             [
-                beats(
-                    f"{arm.capitalize()} ends at a lower test loss than "
-                    f"{'no regularisation' if other == 'none' else other}",
-                    last,
-                    [other],
-                    [arm],
-                    factor=1,
-                )
-                for arm, other in BELOW
+                beats(f"{arm.capitalize()} ends at a lower test loss than {words}", last, [other], [arm], factor=1)
+                for arm, others in BELOW.items()
+                for other, words in others.items()
             ]
         ),
     ]
@@ -72,16 +70,3 @@ def _lines(rows: pd.DataFrame) -> Iterator[Line]:
         least = of_arm[of_arm["measure"] == "test_loss"].groupby("seed")["value"].min().mean()
         values = (last["train_loss"], last["test_loss"], least)
         yield Line((str(arm),), tuple(Cell(text=f"{value:.3f}") for value in values))
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "flipover-figure2",
-        FLIPOVER,
-        "Figure 2",
-        "training and test loss of the small CNN without regularisation, with flipover, with dropout",
-        (Request("flipover-cnn", None, ARMS),),
-        draw,
-        deviations=("The article prints no rates for its panels: flipover 0.1 to 0.3 and dropout 0.1 to 0.9 here.",),
-    )
-)

@@ -1,13 +1,19 @@
 """Flipover, figure 3: test images before and after noise."""
 
-from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
-from dropover.lab.reproductions.parts.evidence import Evidence
+from dropover.lab.reproductions import FLIPOVER, reproduces
 from dropover.lab.reproductions.parts.items import Illustration, Item
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 
 IMAGES = 8
 
 
+@reproduces(
+    FLIPOVER,
+    "Figure 3",
+    "test images before and after Gaussian, Poisson and salt-and-pepper noise",
+    Request("flipover-resnet", None, ("none",), noise=True, images_only=True),
+    deviations=("The images are the first of each class, as the article does not say which it shows.",),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """A row a noise, at the levels of table 2."""
     import pandas as pd
@@ -39,16 +45,3 @@ def draw(evidence: Evidence) -> list[Item]:
             pd.DataFrame(changes),
         )
     ]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "flipover-figure3",
-        FLIPOVER,
-        "Figure 3",
-        "test images before and after Gaussian, Poisson and salt-and-pepper noise",
-        (Request("flipover-resnet", None, ("none",), noise=True, images_only=True),),
-        draw,
-        deviations=("The images are the first of each class, as the article does not say which it shows.",),
-    )
-)

@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FLIPOVER, reproduces
+from dropover.lab.reproductions.parts import flipover
 from dropover.lab.reproductions.parts.claims import Claim, Claims, beats
-from dropover.lab.reproductions.parts.evidence import Evidence, Run
-from dropover.lab.reproductions.parts.flipover import (
-    ATTACK,
-    CHECK,
-    CNN_GRIDS,
-    COLUMNS,
-    EPS,
-    Accuracies,
-    best,
-    grid_requests,
-    grids,
-    of_arm,
-    of_pair,
-    pair_text,
-    whole,
-)
 from dropover.lab.reproductions.parts.items import Cell, Item, Line, Printed, Table
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
 
 if TYPE_CHECKING:
     from dropover.lab.judging.comparison import Figure
@@ -33,26 +18,38 @@ FLIP = "flipover 0.3"
 """What batch norm is compared with and without."""
 
 
+@reproduces(
+    FLIPOVER,
+    "Table 3",
+    "the best (train, test) rates of dropout and flipover on both networks under FGSM; and with batch norm",
+    Request("flipover-cnn", None, ("none",), flipover.ATTACKS, part="none"),
+    *flipover.CNN_GRIDS,
+    Request("flipover-cnn", "batch-norm", ("none", FLIP), flipover.ATTACKS),
+    Request("flipover-resnet", None, ("none",), flipover.ATTACKS, part="none"),
+    *flipover.grid_requests("flipover-resnet", (0.1, 0.3, 0.5), (0.1, 0.2, 0.3)),
+    deviations=("The article does not say which rate it used with batch norm: (0.3, 0) here, its best pair.",),
+)
 def draw(evidence: Evidence) -> list[Item]:
     """Networks and methods down; the chosen rates and three accuracies across."""
+    networks: dict[str, dict[str, Run]] = {}
+    for run in evidence.runs:
+        part = run.request.name.removeprefix(f"{run.request.file}-")
+        networks.setdefault(f"{run.study.model.name}, {run.data_set}", {})[part] = run
     lines: list[Line] = []
     claims: list[Claim] = []
-    for file in ("flipover-cnn", "flipover-resnet"):
-        runs = {run.request.name.removeprefix(f"{file}-"): run for run in evidence.runs if run.request.file == file}
-        for run in list(runs.values())[:1]:
-            network = f"{run.study.model.name}, {run.data_set}"
-            best_lines, claim = _methods(network, runs)
-            lines += best_lines
+    for network, runs in networks.items():
+        of_methods, claim = _methods(network, runs)
+        lines += of_methods
+        claims.append(claim)
+        if "batch-norm" in runs:
+            of_twins, claim = _batch_norm(f"{network}, batch norm", runs["batch-norm"])
+            lines += of_twins
             claims.append(claim)
-            if "batch-norm" in runs:
-                twin_lines, claim = _batch_norm(f"{network}, batch norm", runs["batch-norm"])
-                lines += twin_lines
-                claims.append(claim)
     table = Table(
         "table",
-        f"Accuracy (%), clean and under FGSM at ε = {EPS:g}, of the best pair of rates",
+        f"Accuracy (%), clean and under FGSM at ε = {flipover.EPS:g}, of the best pair of rates",
         ("Network", "Method"),
-        ("(train, test)", *COLUMNS),
+        ("(train, test)", *flipover.COLUMNS),
         lines,
         notes=(
             "The pair is the one that keeps most under FGSM, chosen on the test images as in the article: its figures "
@@ -68,53 +65,34 @@ def _methods(network: str, runs: Mapping[str, Run]) -> tuple[list[Line], Claim]:
     lines: list[Line] = []
     attacked: dict[str, Figure | None] = {}
     if "none" in runs:
-        plain = of_arm(runs["none"], "none")
+        plain = flipover.of_arm(runs["none"], "none")
         lines.append(_line(network, "No regularisation", "–", plain))
         attacked["none"] = plain.attacked
     for method in ("dropout", "flipover"):
         if run := runs.get(f"{method}-grid"):
-            accuracies = grids(run)
-            pair = best(accuracies.attacked)
-            at_best = of_pair(accuracies, pair)
-            lines.append(_line(network, method.capitalize(), pair_text(pair), at_best))
-            attacked[method] = at_best.attacked if whole(run, accuracies.attacked) else None
+            accuracies = flipover.grids(run)
+            pair = flipover.best(accuracies.attacked)
+            at_best = flipover.of_pair(accuracies, pair)
+            lines.append(_line(network, method.capitalize(), flipover.pair_text(pair), at_best))
+            attacked[method] = at_best.attacked if flipover.whole(run, accuracies.attacked) else None
     text = f"Flipover keeps more under FGSM than dropout and no regularisation ({network})"
     return lines, beats(text, attacked, ["flipover"], ["none", "dropout"])
 
 
 def _batch_norm(network: str, run: Run) -> tuple[list[Line], Claim]:
     """The twin with batch norm, without and with flipover."""
-    without, flipped = of_arm(run, "none"), of_arm(run, FLIP)
+    without, flipped = flipover.of_arm(run, "none"), flipover.of_arm(run, FLIP)
     lines = [
         _line(network, "No regularisation", "–", without, Printed(20.0)),
-        _line(network, "Flipover", pair_text((0.3, 0)), flipped, Printed(67.0)),
+        _line(network, "Flipover", flipover.pair_text((0.3, 0)), flipped, Printed(67.0)),
     ]
     text = "Batch norm with flipover keeps more under FGSM than batch norm alone (67 % against about 20 %)"
     return lines, beats(text, {"without": without.attacked, "with": flipped.attacked}, ["with"], ["without"])
 
 
 def _line(
-    network: str, method: str, pair: str, ours: Accuracies[Figure | None], attacked: Printed | None = None
+    network: str, method: str, pair: str, ours: flipover.Accuracies[Figure | None], attacked: Printed | None = None
 ) -> Line:
     """A row; `attacked` is what the article prints of the accuracy under its attack."""
-    figures = Cell(ours.clean), Cell(ours.attacked, attacked), Cell(ours.margin)
-    return Line((network, method), (Cell(text=pair), *figures))
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "flipover-table3",
-        FLIPOVER,
-        "Table 3",
-        "the best (train, test) rates of dropout and flipover on both networks under FGSM; and with batch norm",
-        (
-            Request("flipover-cnn", None, ("none",), (ATTACK, CHECK), part="none"),
-            *CNN_GRIDS,
-            Request("flipover-cnn", "batch-norm", ("none", FLIP), (ATTACK, CHECK)),
-            Request("flipover-resnet", None, ("none",), (ATTACK, CHECK), part="none"),
-            *grid_requests("flipover-resnet", (0.1, 0.3, 0.5), (0.1, 0.2, 0.3)),
-        ),
-        draw,
-        deviations=("The article does not say which rate it used with batch norm: (0.3, 0) here, its best pair.",),
-    )
-)
+    cells = (Cell(text=pair), Cell(ours.clean), Cell(ours.attacked, attacked), Cell(ours.margin))
+    return Line((network, method), cells)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dropover.lab.reproductions.parts.evidence import Evidence, Run, set_name
 from dropover.lab.reproductions.parts.reproduction import Reproduction
+from dropover.lab.reproductions.parts.studies import Evidence, Run, set_name
 from dropover.lab.study import Study
 
 _WORDS = {

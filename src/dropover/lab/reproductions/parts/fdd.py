@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dropover.lab.reproductions.parts.claims import Claim, beats
 from dropover.lab.reproductions.parts.items import Line, Printed, cells
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Request
 
 if TYPE_CHECKING:
     from dropover.lab.judging.comparison import Figure

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Request, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from dropover.lab.judging.comparison import Figure
-    from dropover.lab.reproductions.parts.evidence import Run
 
-ATTACK, CHECK, EPS = "fgsm", "apgd-dlr", 0.25
+    Grid = Mapping[tuple[float, float], Figure]
+
+ATTACKS = ATTACK, CHECK = "fgsm", "apgd-dlr"
+EPS = 0.25
 COLUMNS = ("Clean", ATTACK.upper(), f"{CHECK.upper()} (ours)")
 """What `Accuracies` are called in a table."""
 Pair = tuple[float, float]
@@ -28,10 +30,6 @@ class Accuracies(NamedTuple, Generic[Value]):
     clean: Value
     attacked: Value
     margin: Value
-
-
-if TYPE_CHECKING:
-    Grid = Mapping[Pair, Figure]
 
 
 def with_rates(method: str, *rates: float) -> tuple[str, ...]:
@@ -52,7 +50,7 @@ def words(arm: str) -> tuple[str, str]:
 def grid_requests(file: str, dropout: tuple[float, ...], flipover: tuple[float, ...]) -> tuple[Request, ...]:
     """A network with both methods, each over its own range of train rates, at every test rate."""
     return tuple(
-        Request(file, f"{method}-grid", with_rates(method, *rates), (ATTACK, CHECK), rates=True)
+        Request(file, f"{method}-grid", with_rates(method, *rates), ATTACKS, rates=True)
         for method, rates in (("dropout", dropout), ("flipover", flipover))
     )
 

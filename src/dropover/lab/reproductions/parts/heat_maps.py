@@ -9,7 +9,7 @@ from dropover.lab.examples import pixels
 from dropover.lab.models.parts.positions import Place
 from dropover.lab.probing.grouping import GROUPS, Inverted, inverted_groups
 from dropover.lab.probing.inverting import entropy
-from dropover.lab.reproductions.parts.evidence import Run
+from dropover.lab.reproductions.parts.studies import Run
 
 
 def inverted_images(run: Run, count: int) -> Iterator[Inverted]:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dropover.lab.reproductions.parts.evidence import Evidence
 from dropover.lab.reproductions.parts.items import Item
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 from dropover.lab.study import Scale
+
+Draw = Callable[[Evidence], Sequence[Item]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,6 @@ class Reproduction:
     """One table or figure of a paper.
 
     Attributes:
-        name: What the command line calls it.
         paper: Where it was printed.
         title: As the paper has it, such as "Table 2".
         shows: What it shows, in a sentence.
@@ -47,14 +47,18 @@ class Reproduction:
         aliases: Other names.
     """
 
-    name: str
     paper: Paper
     title: str
     shows: str
     studies: tuple[Request, ...]
-    draw: Callable[[Evidence], Sequence[Item]]
+    draw: Draw
     deviations: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the command line calls it, such as "fdd-table2"."""
+        return f"{self.paper.short}-{self.title}".lower().replace(" ", "")
 
     def requests(self, scale: Scale) -> list[Request]:
         """The studies that it needs at a scale."""

@@ -12,9 +12,8 @@ from dropover.lab.records.files import write_text
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.files import study_text
-from dropover.lab.reproductions.parts.evidence import Evidence, Run
 from dropover.lab.reproductions.parts.reproduction import Reproduction
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
 from dropover.lab.running.runner import Listener, run_study
 from dropover.lab.running.trial import run_trial
 from dropover.lab.study import DataSettings, Scale, Study

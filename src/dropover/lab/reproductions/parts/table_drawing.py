@@ -29,56 +29,59 @@ def draw_table(table: Table, notes: Sequence[str]) -> Figure:
     figure.set_layout_engine("none")
     # A column's name over several lines, so that a table of many columns can be read on a page.
     names = [name.replace(": ", ":\n").replace(", ", ",\n").split("\n") for name in (*table.heads, *table.columns)]
-    columns = zip(*([*line.heads, *map(_texts, line.cells)] for line in table.lines), strict=True)
     widths = [
-        max(*(_width(figure, part, _SIZE, bold=True) for part in name), *(_cell_width(figure, each) for each in column))
+        max(*(_width(figure, part) for part in name), *(_column_width(figure, line, place) for line in table.lines))
         + _GAP
-        for name, column in zip(names, columns, strict=True)
+        for place, name in enumerate(names)
     ]
     width = max(sum(widths) + 2 * _MARGIN, 4.0)
-    small = _wrapped(figure, [*table.notes, *notes], width - 2 * _MARGIN)
-    head = max(map(len, names)) * _LINE + 2 * _PAD
-    body = sum(map(_height, table.lines))
+    # In lines that fit, by the mean width of a letter.
+    letter = _width(figure, "abcdefghijklmnopqrstuvwxyz ", _SMALL, bold=False) / 27
+    letters = max(30, int((width - 2 * _MARGIN) / letter))
+    small = [line for note in (*table.notes, *notes) for line in textwrap.wrap(note, letters)]
+    deep = max(map(len, names))
+    head, body = deep * _LINE + 2 * _PAD, sum(map(_height, table.lines))
     height = 2 * _MARGIN + _LINE + _PAD + head + body + _PAD + _SMALL_LINE * len(small)
     figure.set_size_inches(width, height)
-    pen = _Pen(figure, width, height, widths, _MARGIN + _LINE)
-    pen.text(_MARGIN, table.title, bold=True)
+    pen = _Pen(figure, width, height, widths, len(table.heads), _MARGIN + _LINE)
+    pen.text(0, table.title, bold=True)
     pen.y += _PAD
     pen.rule(1.0)
-    _draw_head(pen, names, len(table.heads))
+    pen.y += _PAD + deep * _LINE
+    for place, name in enumerate(names):
+        for row, part in enumerate(reversed(name)):
+            pen.text(place, part, row * _LINE, bold=True)
+    pen.y += _PAD
+    pen.rule(0.6)
     _draw_body(pen, table.lines)
     pen.rule(1.0)
     pen.y += _PAD
     for note in small:
         pen.y += _SMALL_LINE
-        pen.text(_MARGIN, note, size=_SMALL)
+        pen.text(0, note, size=_SMALL)
     return figure
 
 
 @dataclass
 class _Pen:
-    """Writes at inches from the top left corner, in columns of some widths; `y` is how far down it is."""
+    """Writes into columns of some widths, in inches from the top left corner; `y` is how far down it is."""
 
     figure: Figure
     width: float
     height: float
     widths: Sequence[float]
+    heads: int
     y: float
 
-    def start(self, place: int) -> float:
-        """Where a column begins."""
-        return _MARGIN + sum(self.widths[:place])
-
-    def end(self, place: int) -> float:
-        """Where the text of a column ends that is aligned right."""
-        return self.start(place) + self.widths[place] - _GAP / 2
-
     def text(
-        self, x: float, text: str, above: float = 0.0, size: float = _SIZE, bold: bool = False, align: str = "left",
-        color: str = INK, italic: bool = False,
+        self, place: int, text: str, above: float = 0.0, size: float = _SIZE, bold: bool = False, color: str = INK,
+        italic: bool = False,
     ) -> None:  # fmt: skip
-        """Text whose baseline is that much above where the pen is."""
+        """Text in a column, heads aligned left and figures right, with its baseline that much above the pen."""
         if text:
+            x, align = _MARGIN + sum(self.widths[:place]), "left"
+            if place >= self.heads:
+                x, align = x + self.widths[place] - _GAP / 2, "right"
             self.figure.text(
                 x / self.width, 1 - (self.y - above) / self.height, text, fontsize=size, ha=align, va="baseline",
                 color=color, fontweight="bold" if bold else "normal", fontstyle="italic" if italic else "normal",
@@ -92,19 +95,6 @@ class _Pen:
         self.figure.add_artist(Line2D(ends, [height, height], linewidth=thickness, color=INK))
 
 
-def _draw_head(pen: _Pen, names: Sequence[Sequence[str]], heads: int) -> None:
-    """The columns' names, their last lines level."""
-    pen.y += _PAD + max(map(len, names)) * _LINE
-    for place, name in enumerate(names):
-        for row, part in enumerate(reversed(name)):
-            if place < heads:
-                pen.text(pen.start(place), part, above=row * _LINE, bold=True)
-            else:
-                pen.text(pen.end(place), part, above=row * _LINE, bold=True, align="right")
-    pen.y += _PAD
-    pen.rule(0.6)
-
-
 def _draw_body(pen: _Pen, lines: Sequence[Line]) -> None:
     """The rows; a head that is the same as in the row above is not repeated, and a new first one gets a rule."""
     before: tuple[str, ...] = ()
@@ -115,11 +105,11 @@ def _draw_body(pen: _Pen, lines: Sequence[Line]) -> None:
         pen.y = top + _PAD + _LINE * 0.8
         for place, text in enumerate(line.heads):
             if before[: place + 1] != line.heads[: place + 1] or place == len(line.heads) - 1:
-                pen.text(pen.start(place), text, italic=line.added)
+                pen.text(place, text, italic=line.added)
         for place, cell in enumerate(line.cells, start=len(line.heads)):
             ours, printed = _texts(cell)
-            pen.text(pen.end(place), ours, bold=cell.bold, align="right")
-            pen.text(pen.end(place), printed, -_SMALL_LINE, _SMALL, bold=cell.printed_bold, align="right", color=FAINT)
+            pen.text(place, ours, bold=cell.bold)
+            pen.text(place, printed, -_SMALL_LINE, _SMALL, cell.printed_bold, FAINT)
         before = line.heads
         pen.y = top + _height(line)
 
@@ -134,13 +124,15 @@ def _texts(cell: Cell) -> tuple[str, str]:
     return cell.ours_text or cell.text or "–", printed
 
 
-def _cell_width(figure: Figure, cell: str | tuple[str, str]) -> float:
-    if isinstance(cell, str):
-        return _width(figure, cell, _SIZE)
-    return max(_width(figure, cell[0], _SIZE, bold=True), _width(figure, cell[1], _SMALL, bold=True))
+def _column_width(figure: Figure, line: Line, place: int) -> float:
+    """Inches that a row takes in a column."""
+    if place < len(line.heads):
+        return _width(figure, line.heads[place], bold=False)
+    ours, printed = _texts(line.cells[place - len(line.heads)])
+    return max(_width(figure, ours), _width(figure, printed, _SMALL))
 
 
-def _width(figure: Figure, text: str, size: float, bold: bool = False) -> float:
+def _width(figure: Figure, text: str, size: float = _SIZE, *, bold: bool = True) -> float:
     """Inches that a text takes in the figures' font."""
     if not text:
         return 0.0
@@ -150,9 +142,3 @@ def _width(figure: Figure, text: str, size: float, bold: bool = False) -> float:
     font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
     width, _, _ = renderer.get_text_width_height_descent(text, font, ismath=False)
     return float(width / figure.dpi)
-
-
-def _wrapped(figure: Figure, notes: Sequence[str], width: float) -> list[str]:
-    """The notes in lines of at most that many inches, by the mean width of a letter."""
-    letter = _width(figure, "abcdefghijklmnopqrstuvwxyz ", _SMALL) / 27
-    return [line for note in notes for line in textwrap.wrap(note, max(30, int(width / letter)))]

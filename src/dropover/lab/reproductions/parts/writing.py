@@ -15,9 +15,9 @@ from dropover.lab.records.files import write_text
 from dropover.lab.report.templates import environment
 from dropover.lab.reproductions.parts.claims import Claims
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
-from dropover.lab.reproductions.parts.evidence import Evidence
 from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Table
 from dropover.lab.reproductions.parts.reproduction import Reproduction
+from dropover.lab.reproductions.parts.studies import Evidence
 from dropover.lab.reproductions.parts.table_drawing import draw_table
 
 PAGE = "page.html"
