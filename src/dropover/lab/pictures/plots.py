@@ -54,8 +54,8 @@ def curves(panels: Mapping[str, pd.DataFrame], x_label: str) -> Figure:
         axes.set_ylabel("accuracy")
         axes.grid(True, axis="y")
     handles = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
-    drawn = [arm for arm in arms if arm in handles]
-    figure.legend([handles[arm] for arm in drawn], drawn, loc="outside lower center", ncols=grid_of(len(drawn), 4)[1])
+    names = [arm for arm in arms if arm in handles]
+    figure.legend([handles[arm] for arm in names], names, loc="outside lower center", ncols=grid_of(len(names), 4)[1])
     return figure
 
 
@@ -114,11 +114,11 @@ def dots(panels: Mapping[str, pd.DataFrame]) -> Figure:
         table = table if "group" in table else table.assign(group="")
         arms = _in_order(table["arm"])
         for row, arm in enumerate(arms):
-            own = table[table["arm"] == arm]
-            there = [name for name in groups or [""] if name in set(own["group"])]
-            for index, name in enumerate(there):
-                values = own[own["group"] == name]["value"]
-                y = row + 0.3 * (index - (len(there) - 1) / 2)
+            by_group = dict(list(table[table["arm"] == arm].groupby("group")["value"]))
+            names = [name for name in groups or [""] if name in by_group]
+            for index, name in enumerate(names):
+                values = by_group[name]
+                y = row + 0.3 * (index - (len(names) - 1) / 2)
                 axes.plot(values, [y] * len(values), "o", color=colors[name], markersize=4, alpha=0.6, linewidth=0)
                 axes.plot([values.mean()], [y], "|", color=colors[name], markersize=11, markeredgewidth=2)
         axes.set_yticks(range(len(arms)), arms)
@@ -165,9 +165,9 @@ def activation_histograms(panels: Mapping[str, Tensor], *, bins: int = 60, near:
         mean = float(each.mean())
         mean = mean if abs(mean) > _ROUNDING * float(each.abs().max()) else 0.0
         # Over the panel, where no bar can be.
-        said = f"{near_zero:.1%} within ±{border:g}, {zero:.1%} exactly 0\nmean {mean:.3g}"
+        shares = f"{near_zero:.1%} within ±{border:g}, {zero:.1%} exactly 0\nmean {mean:.3g}"
         axes.annotate(
-            said, (0.5, 1), (0, 3), "axes fraction", textcoords="offset points", ha="center", fontsize=6.5, color=INK
+            shares, (0.5, 1), (0, 3), "axes fraction", textcoords="offset points", ha="center", fontsize=6.5, color=INK
         )
         axes.grid(True, axis="y")
     figure.supxlabel("activation", fontsize=8)

@@ -52,7 +52,7 @@ def draw(evidence: Evidence) -> list[Item]:
         means = [float(values[values > near].double().mean()) for values in of_arm.values()]
         near_zero[arm] = figure_of(fdd.NAMES[arm], "near zero", shares, list(of_arm))
         others[arm] = figure_of(fdd.NAMES[arm], "the others' mean", means, list(of_arm))
-    told = {arm: with_spread(figure.mean, figure.spread, 3) for arm, figure in others.items()}
+    means_text = {arm: with_spread(figure.mean, figure.spread, 3) for arm, figure in others.items()}
     return [
         Illustration(
             "figure",
@@ -68,7 +68,7 @@ def draw(evidence: Evidence) -> list[Item]:
             ("Trained with",),
             ("near zero", "mean of the others"),
             [
-                Line((fdd.NAMES[arm],), (cell, Cell(text=told.get(arm, ""))))
+                Line((fdd.NAMES[arm],), (cell, Cell(text=means_text.get(arm, ""))))
                 for arm, cell in zip(PANELS, cells(tuple(PANELS), near_zero, {}), strict=True)
             ],
         ),

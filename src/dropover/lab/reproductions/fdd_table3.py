@@ -77,8 +77,8 @@ def _levels(name: str) -> list[tuple[str, float]]:
 
     For a data set that the paper doesn't have those of its first.
     """
-    there = name if name in SETS else SETS[0]
-    printed = [(attack, eps) for where, attack, eps in fdd.printed_table3() if where == there]
+    of_set = name if name in SETS else SETS[0]
+    printed = [(attack, eps) for where, attack, eps in fdd.printed_table3() if where == of_set]
     return [*printed, *((fdd.CHECK, eps) for eps in sorted({eps for _, eps in printed}))]
 
 

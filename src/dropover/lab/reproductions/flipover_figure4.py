@@ -67,10 +67,23 @@ def draw(evidence: Evidence) -> list[Item]:
 
 
 def _illustration(name: str, title: str, caption: str, panels: Mapping[str, flipover.Grid]) -> Illustration:
+    """A panel a grid: train rates down, test rates across."""
+    import pandas as pd
+
     from dropover.lab.pictures.plots import rate_grid
 
-    drawing = rate_grid({panel: flipover.as_frame(grid) for panel, grid in panels.items()})
-    return Illustration(name, title, caption, drawing, flipover.as_rows(panels))
+    data = pd.DataFrame(
+        [
+            {"panel": panel, "train_rate": train, "test_rate": test, "mean": figure.mean, "spread": figure.spread}
+            for panel, grid in panels.items()
+            for (train, test), figure in grid.items()
+        ]
+    )
+    grids = {
+        str(panel): rows.pivot(index="train_rate", columns="test_rate", values="mean")
+        for panel, rows in data.groupby("panel", sort=False)
+    }
+    return Illustration(name, title, caption, rate_grid(grids), data)
 
 
 def _lines(method: str, accuracies: flipover.Accuracies[flipover.Grid]) -> Iterator[Line]:

@@ -34,11 +34,7 @@ class Claims:
 
 
 def beats(
-    text: str,
-    figures: Mapping[Name, Figure | None],
-    better: Sequence[Name],
-    worse: Sequence[Name],
-    factor: float = 100,
+    text: str, figures: Mapping[Name, Figure | None], better: Sequence[Name], worse: Sequence[Name], factor: float = 100
 ) -> Claim:
     """The claim that the figures of some names are above those of others: see `above`."""
     return above(text, [figures.get(name) for name in better], [figures.get(name) for name in worse], factor=factor)
@@ -76,18 +72,13 @@ def above(
     elif all(p < st.ALPHA and up for p, up in zip(ps, over, strict=True)):
         verdict = HOLDS
     else:
-        verdict = _undecided(min(d.n for d in differences), st.pairs_needed(), of)
-        if all(d.mean < 0 for d in differences):
-            verdict += "; every difference is the other way round"
+        n, needed = min(d.n for d in differences), st.pairs_needed()
+        seeds = f"{n} {of}{'s' if n != 1 else ''}"
+        short = f"can't be told with {seeds} (it takes {needed} at the least)"
+        verdict = short if n < needed else f"not shown with {seeds}"
+        verdict += "; every difference is the other way round" if all(d.mean < 0 for d in differences) else ""
     ours = (f"{a.arm} − {b.arm}: {_interval(d, factor)}" for (a, b), d in zip(pairs, differences, strict=True))
     return Claim(text, verdict, "; ".join(ours))
-
-
-def _undecided(n: int, needed: int, of: str) -> str:
-    seeds = f"{n} {of}{'s' if n != 1 else ''}"
-    if n < needed:
-        return f"can't be told with {seeds} (it takes {needed} at the least)"
-    return f"not shown with {seeds}"
 
 
 def _interval(d: Difference, factor: float) -> str:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from dropover.lab.reproductions.parts.studies import Request, Run
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from dropover.lab.judging.comparison import Figure
 
     Grid = Mapping[tuple[float, float], Figure]
@@ -96,24 +94,3 @@ def best(grid: Grid) -> Pair:
 def pair_text(pair: Pair) -> str:
     """A pair as the article writes it."""
     return f"({pair[0]:g}, {pair[1]:g})"
-
-
-def as_frame(grid: Grid) -> pd.DataFrame:
-    """Means with train rates down and test rates across."""
-    import pandas as pd
-
-    frame = pd.Series({pair: figure.mean for pair, figure in grid.items()}).unstack()
-    return frame.sort_index().sort_index(axis=1)
-
-
-def as_rows(panels: Mapping[str, Grid]) -> pd.DataFrame:
-    """A row for each panel and pair."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            {"panel": panel, "train_rate": train, "test_rate": test, "mean": figure.mean, "spread": figure.spread}
-            for panel, grid in panels.items()
-            for (train, test), figure in grid.items()
-        ]
-    )

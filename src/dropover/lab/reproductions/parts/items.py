@@ -117,13 +117,9 @@ Item = Table | Illustration | Claims
 
 
 def cells(
-    arms: Sequence[str],
-    ours: Mapping[str, Figure],
-    printed: Mapping[str, Printed],
-    *,
-    top: int = 1,
+    arms: Sequence[str], ours: Mapping[str, Figure], printed: Mapping[str, Printed], top: int = 1,
     daggers: Sequence[str] = (),
-) -> tuple[Cell, ...]:
+) -> tuple[Cell, ...]:  # fmt: skip
     """One cell an arm.
 
     Args:

@@ -37,7 +37,7 @@ def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> 
         StudyError: a study can't be run. One line for each problem.
         DataError: none of the data sets is here.
     """
-    made = Plan()
+    here = Plan()
     for request in reproduction.requests(scale):
         raw = request.raw(scale, seeds)
         try:
@@ -45,13 +45,13 @@ def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> 
             content_of(DataSettings.model_validate(raw.get("data", {})))
         except DataError as error:
             line = f"{raw['data']['name']}: {error}"
-            if line not in made.missing:
-                made.missing.append(line)
+            if line not in here.missing:
+                here.missing.append(line)
         else:
-            made.studies.append((request, request.study(scale, seeds)))
-    if not made.studies:
-        raise DataError("\n".join(made.missing))
-    return made
+            here.studies.append((request, request.study(scale, seeds)))
+    if not here.studies:
+        raise DataError("\n".join(here.missing))
+    return here
 
 
 def run(
