@@ -89,14 +89,8 @@ class Subject:
 def write_inspection(folder: Path, title: str, facts: Mapping[str, str], drawings: Iterable[Drawing]) -> list[Path]:
     """Write each picture as SVG, PDF and PNG, and a page that holds them all and loads nothing.
 
-    Args:
-        folder: Where to; made if missing.
-        title: The page's title.
-        facts: What was inspected: a term and its description for each line at the top.
-        drawings: The pictures, drawn one by one.
-
-    Returns:
-        The files, the page first.
+    The pictures are drawn one by one. `folder` is made if missing; `facts` are terms and descriptions, a line each, of
+    what was inspected. Returns the files, the page first.
     """
     page = folder / "index.html"
     written = [page]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dropover.lab.reproductions import FDD, reproduces
 from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claims
-from dropover.lab.reproductions.parts.items import Illustration, Item, Table
+from dropover.lab.reproductions.parts.items import Illustration, Item
 from dropover.lab.reproductions.parts.studies import Evidence, Run
 
 ATTACK = "fgsm"
@@ -42,17 +42,16 @@ def draw(evidence: Evidence) -> list[Item]:
             "What is left of figure 7 under APGD with the difference-of-logits ratio, whose gradient large logits "
             "don't hide.",
         ),
-        Table(
+        fdd.attack_table(
             "table",
             "The points of the curves: share (%) of the images recognised clean that stay recognised",
-            ("Panel", "Attack", "Intensity"),
-            [fdd.NAMES[arm] for arm in fdd.ATTACKED],
+            "Panel",
             [
                 fdd.attack_line(_panel(run), attack, eps, run.figures(_measure(run, attack), eps), {})
                 for run, attack, levels in curves
                 for eps in levels
             ],
-            notes=(fdd.TOP_THREE, fdd.SAME),
+            fdd.SAME,
         ),
         # The paper has FDD above the others at the larger intensities: judged at the last of them.
         Claims(

@@ -3,7 +3,7 @@
 from dropover.lab.reproductions import FDD, reproduces
 from dropover.lab.reproductions.parts import fdd
 from dropover.lab.reproductions.parts.claims import Claims
-from dropover.lab.reproductions.parts.items import Item, Line, Table
+from dropover.lab.reproductions.parts.items import Item, Line
 from dropover.lab.reproductions.parts.studies import Evidence, set_name
 
 SETS = ("fashion-mnist", "cifar100")
@@ -36,36 +36,27 @@ def draw(evidence: Evidence) -> list[Item]:
             of_all += [
                 fdd.attack_line(where, attack, eps, run.figures(attack, eps), {}) for attack, eps in levels + worst
             ]
-    heads, columns = ("Data set", "Attack", "Intensity"), [fdd.NAMES[arm] for arm in fdd.ATTACKED]
     claims = [
         fdd.keeps_more(run.data_set, attack, eps, run.figures(fdd.of_correct(attack), eps))
         for name, run in runs.items()
         for attack, eps in _levels(name)
     ]
     return [
-        Table(
+        fdd.attack_table(
             "table",
             "Recognition accuracy (%) under L∞ attacks, of the images recognised without one",
-            heads,
-            columns,
+            "Data set",
             kept,
-            (
-                fdd.TOP_THREE,
-                fdd.SAME,
-                f"Not in the paper: {fdd.CHECK.upper()}, a margin loss: large logits don't hide from it.",
-            ),
+            fdd.SAME,
+            f"Not in the paper: {fdd.CHECK.upper()}, a margin loss: large logits don't hide from it.",
             says=_checks(evidence),
         ),
-        Table(
+        fdd.attack_table(
             "table-of-all",
             "The same as shares of all attacked images, and what is left under every attack",
-            heads,
-            columns,
+            "Data set",
             of_all,
-            (
-                fdd.TOP_THREE,
-                "WORST: right under every attack that ran at that ε, image by image: the figure to believe.",
-            ),
+            "WORST: right under every attack that ran at that ε, image by image: the figure to believe.",
         ),
         # The paper's "significantly improvement over the baseline approaches in all cases", case by case.
         Claims(claims),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from dropover.lab.reproductions.parts.claims import Claim, beats
-from dropover.lab.reproductions.parts.items import Line, Printed, cells
+from dropover.lab.reproductions.parts.items import Line, Printed, Table, cells
 from dropover.lab.reproductions.parts.studies import Request
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ SAME = (
     "Original and Spatial are one method here: a map that is dropped before the average pool is its pooled feature "
     "dropped. Arms share their random numbers, so ours agree to rounding; the paper's two differ by chance alone."
 )
-TOP_THREE = "Bold: the top three of a row."
 
 
 def on_each_set(arms: tuple[str, ...], *others: str, attacks: tuple[str, ...] = ()) -> tuple[Request, ...]:
@@ -95,6 +94,14 @@ def attack_line(
     """A row of what the attacked arms keep, the best three in bold."""
     head = (where, attack.upper(), f"ε = {eps:g}")
     return Line(head, cells(ATTACKED, ours, printed, top=3), added=attack not in PAPERS_ATTACKS)
+
+
+def attack_table(
+    name: str, title: str, head: str, lines: Sequence[Line], *notes: str, says: Sequence[str] = ()
+) -> Table:
+    """A table of such rows."""
+    heads, columns = (head, "Attack", "Intensity"), [NAMES[arm] for arm in ATTACKED]
+    return Table(name, title, heads, columns, lines, ("Bold: the top three of a row.", *notes), says)
 
 
 def keeps_more(where: str, attack: str, eps: float, ours: Mapping[str, Figure]) -> Claim:

@@ -109,7 +109,6 @@ class Illustration:
     caption: str
     drawing: Drawing
     data: pd.DataFrame
-    notes: Sequence[str] = ()
     says: Sequence[str] = ()
 
 

@@ -65,10 +65,10 @@ def run(
     """Run what is planned and not there yet. Where that is stopped, what there is of each study is taken as it is.
 
     Args:
-        planned: What `plan` found.
-        scale: The scale that it was planned for.
+        planned: What `plan` gave for this scale.
+        scale: That scale.
         store: Where trials and trained nets are kept for every name.
-        folder: Where this name's own files go: each study's rows and settings in a folder of its own.
+        folder: Where this name's files go: each study's rows and settings in a folder of its own.
         jobs: Number of worker processes.
         watched: Called with each study, its number from 1 and their count; gives what listens to its run.
     """

@@ -19,11 +19,9 @@ _SIZE, _SMALL = 8.0, 6.5
 
 @styled
 def draw_table(table: Table, notes: Sequence[str]) -> Figure:
-    """Draw a table: ours in a cell's first line, the printed figure in the second, smaller and grey.
+    """Draw a table, with more notes under its own.
 
-    Args:
-        table: What to draw.
-        notes: What stands under it beside the table's own notes.
+    Ours stands in a cell's first line, the printed figure in the second, smaller and grey.
     """
     figure = new_figure(1, 1)
     figure.set_layout_engine("none")

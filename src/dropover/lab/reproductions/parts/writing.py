@@ -29,17 +29,9 @@ _NOTE_LETTER = 0.55
 def write_reproduction(
     folder: Path, reproduction: Reproduction, evidence: Evidence, items: Sequence[Item], command: str
 ) -> list[Path]:
-    """Write everything below `folder`, which exists.
+    """Write what was drawn from a reproduction's evidence below `folder`, which exists; returns the files, page first.
 
-    Args:
-        folder: Where to.
-        reproduction: What was reproduced.
-        evidence: What its studies brought.
-        items: What was made of that.
-        command: The command that ran it, as a reader would type it.
-
-    Returns:
-        The files, the page first.
+    `command` is the one that ran it, as a reader would type it.
     """
     differences = deviations(reproduction, evidence)
     notes = [*(f"PARTIAL: {line}." for line in evidence.unfinished), scale_line(evidence.scale), *differences]
@@ -75,7 +67,7 @@ def _files(folder: Path, item: Item, notes: Sequence[str]) -> list[Path]:
     elif isinstance(item, Table):
         drawings, data = save(draw_table(item, notes), stem), _table_data(item)
     else:
-        drawings, data = _save_with_notes(item.drawing, [*item.notes, *notes], stem), item.data
+        drawings, data = _save_with_notes(item.drawing, notes, stem), item.data
     write_text(csv, data.to_csv(index=False, lineterminator="\n"))
     return [*drawings, csv]
 
