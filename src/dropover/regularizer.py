@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import Proxy
 
-from dropover import validation
+from dropover import tracing, validation
 from dropover.compute import masks
 from dropover.parts import rescaling
 from dropover.parts.draws import Bernoulli, Draw, as_draw
@@ -66,12 +67,20 @@ def _hit(
 ) -> Tensor:
     """The one path of a call: rates, key, hits, effect; `p` is the rate of a schedule."""
     x = units.x
+    if x.is_nested and (draw.uses_channels or not rates.uniform):
+        raise ValueError(
+            f"input must not be nested for rates={rates!r} with draw={draw!r}: they ask for samples of one shape"
+        )
     if x.numel() == 0:
         return x
     if p is None and not rates.drawn:
         p = rates(units)
     if isinstance(p, float) and p == 0:
         return x
+    if x.is_nested:
+        values = units.units.on(x.values())
+        y = _hit(values, rates, effect, draw, rescale, p=p, generator=generator)
+        return torch.nested.nested_tensor_from_jagged(y, x.offsets())  # type: ignore[attr-defined]  # of nested tensors
     key = None if torch.compiler.is_compiling() and generator is None else masks.draw_key(x.device, generator)
     if p is None:
         p = rates.of_call(units, key)
@@ -160,7 +169,10 @@ class Regularizer(Follower):
 
     @channel_dim.setter
     def channel_dim(self, value: int | None) -> None:
-        self._channel_dim = None if value is None else validation.whole("channel_dim", value, -64)
+        dim = None if value is None else validation.whole("channel_dim", value, -64)
+        if dim is not None and not self.uses_channels:
+            raise ValueError(f"channel_dim must be None for {self.units} units, which have no channels, got {dim}")
+        self._channel_dim = dim
 
     @property
     def knows_channels(self) -> bool:
@@ -210,6 +222,8 @@ class Regularizer(Follower):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` with its units hit, in training; as it is at inference, unless the layer has a rate there."""
+        if isinstance(x, Proxy):
+            return tracing.record_layer(self, x)
         units = self.units.on(x, 1 if self._channel_dim is None else self._channel_dim)
         if self.rule is not None and self.rule.modulates:
             units.x = self.rule.modulate(units)

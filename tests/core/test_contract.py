@@ -147,7 +147,11 @@ def test_features_sequences_images_and_volumes(method, acting, shape):
 
 def test_channel_dim_moves_the_channels(method, make_input):
     x = make_input(samples=8)
-    if x.ndim == 2 or "channel_dim" not in method.settings():
+    if x.ndim == 2:
+        return
+    if not method.make(12).uses_channels:
+        with pytest.raises(ValueError, match=r"channel_dim must be None for .*, which have no channels, got -1"):
+            method.make(12).channel_dim = -1
         return
     last = x.movedim(1, -1).contiguous()
     first, moved = method.make(12), method.make(12, channel_dim=-1)
@@ -161,8 +165,9 @@ def test_channel_dim_moves_the_channels(method, make_input):
 
 
 def test_a_repr_can_be_evaluated_back(method, acting):
-    moved = {"channel_dim": -1} if acting.uses_channels else {}
-    changed = method.make(12, rescale="layer" if acting.rescale == "none" else "none", **moved)
+    changed = method.make(12, rescale="layer" if acting.rescale == "none" else "none")
+    if acting.uses_channels:
+        changed.channel_dim = -1
     for layer in (acting, changed):
         again = eval(repr(layer), vars(dropover))  # noqa: S307  # the promise under test
         assert type(again) is type(layer)

@@ -165,6 +165,8 @@ def test_a_plan_keeps_schedules_and_progress():
         Plan.from_json(text)
     with pytest.raises(ValueError, match="'progress' would have no effect"):
         Plan.from_json(re.sub(r'\{\s*"class": "StepSchedule",.*?\}\s*\}', "0.5", plan.to_json(), flags=re.DOTALL))
+    earlier = Plan.from_json(plan.to_json().replace("Schedule", ""))  # as plans called them before
+    assert repr(earlier.layers) == repr(plan.layers)
     with pytest.raises(ValueError, match="only dropover's own layers and schedules can be saved in a plan, got a func"):
         insert(net(), {"0": Dropout(lambda t: t / 2)}).to_json()
 

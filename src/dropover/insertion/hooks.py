@@ -4,15 +4,18 @@ It is called as a forward hook. The hook is an object rather than a function, so
 `copy.deepcopy`, `pickle` and `torch.save`; the layer is no submodule of the host, so that no state_dict key appears.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Proxy
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
+from dropover import tracing
 from dropover.insertion.channels import Channels
 from dropover.insertion.settling import question
 
@@ -49,8 +52,16 @@ class Inserted(ABC):
         if self._handle is not None:
             self._handle.remove()
 
-    def apply(self, host: nn.Module, x: Tensor) -> Tensor:
+    def apply(self, host: nn.Module, x: Tensor | Proxy) -> Any:
         """The layer on `x`, in the host's mode and on the device of `x`."""
+        if isinstance(x, Proxy):
+            # A traced graph knows no hooks: it calls the layer, in the mode that the host has now.
+            as_traced = copy.copy(host)
+
+            def regularize(x: Tensor) -> Any:
+                return self.apply(as_traced, x)
+
+            return tracing.record_function(regularize, x)
         layer = self.layer
         if self.channels is not None and not self.channels.fit(tuple(x.shape)):
             raise ValueError(question(layer, f"{self.side} {self.where} ({type(host).__name__})", tuple(x.shape)))
@@ -96,13 +107,13 @@ class InsertedBefore(Inserted):
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The host's arguments, the one that counts regularized."""
         if args:
-            if not isinstance(args[0], Tensor):
+            if not isinstance(args[0], (Tensor, Proxy)):
                 raise TypeError(
                     f"before {self.where}: the first argument of {type(host).__name__} must be a tensor, "
                     f"got {type(args[0]).__name__}"
                 )
             return (self.apply(host, args[0]), *args[1:]), kwargs
-        tensors = [name for name, value in kwargs.items() if isinstance(value, Tensor)]
+        tensors = [name for name, value in kwargs.items() if isinstance(value, (Tensor, Proxy))]
         if len(tensors) != 1:
             given = ", ".join(tensors) or "none"
             raise TypeError(
@@ -123,10 +134,10 @@ class InsertedAfter(Inserted):
 
     def __call__(self, host: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         """The host's output, the part that counts regularized."""
-        if isinstance(output, Tensor):
+        if isinstance(output, (Tensor, Proxy)):
             return self.apply(host, output)
         packed = isinstance(output, PackedSequence)
-        if isinstance(output, tuple | list) and not packed and output and isinstance(output[0], Tensor):
+        if isinstance(output, tuple | list) and not packed and output and isinstance(output[0], (Tensor, Proxy)):
             parts = (self.apply(host, output[0]), *output[1:])
             if isinstance(output, tuple) and hasattr(output, "_make"):
                 return output._make(parts)

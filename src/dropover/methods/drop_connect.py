@@ -2,7 +2,9 @@
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.fx import Proxy
 
+from dropover import tracing
 from dropover.methods import METHODS, Card, Method
 from dropover.methods.dropout import Dropout, dropout
 from dropover.parts.schedules import Rate
@@ -75,6 +77,8 @@ class DropConnect(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The host's output, with weights dropped in training."""
+        if isinstance(x, Proxy):
+            return tracing.record_layer(self, x)
         return _call(self.host, self.dropping(_weight(self.host)), x)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from torch import Generator, Tensor
+from torch.fx import Proxy
 
 from dropover import validation
 from dropover.compute.cosine_transform import from_spectrum, to_spectrum
@@ -91,6 +92,8 @@ class SpectralDropout(Regularizer):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` without its hit frequencies, in training; as it is at inference."""
+        if isinstance(x, Proxy):
+            return super().forward(x)
         self.units.on(x)
         return _in_spectrum(x, self.channel_dim, super().forward) if self.training else x
 

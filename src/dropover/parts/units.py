@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from dropover import validation
@@ -84,6 +85,11 @@ class Units:
             raise TypeError(f"input must be a torch.Tensor, got {type(x).__name__}")
         if not x.is_floating_point():
             raise TypeError(f"input must have a real floating-point dtype such as torch.float32, got {x.dtype}")
+        if x.is_nested and not (self.elementwise and x.layout == torch.jagged and x.is_contiguous()):
+            raise ValueError(
+                f"{self} units take a nested tensor only if they are elements, and if it is contiguous and of "
+                f"layout torch.jagged; got one of layout {x.layout}"
+            )
         if x.ndim < self.least or (self.uses_channels and not (-x.ndim < channel_dim < x.ndim and channel_dim)):
             _refuse(x, channel_dim, self.least, self.takes)
         if self.elementwise:
