@@ -16,13 +16,14 @@ SSE := ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTION
 	NUMBA_CPU_NAME=nehalem NUMBA_CPU_FEATURES=+sse4.2 TORCHINDUCTOR_CACHE_DIR=$(CURDIR)/$(VENV)/compiled-sse
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help compare test lint types unit test-processors test-lowest bench clean
+.PHONY: help compare test lint types unit test-processors test-lowest stubs bench clean
 
 help:
 	@echo "make compare           which regularizer should my network use? on real images, in under three minutes"
 	@echo "make test              linter, types, import contracts and tests; with PYTHON=python3.12 on another Python"
 	@echo "make test-processors   the tests as on an x86 processor with AVX2 and as on one with SSE4 alone"
 	@echo "make test-lowest       the tests with the lowest versions that pyproject.toml promises"
+	@echo "make stubs             what type checkers are told of the names that dropover finds at run time"
 	@echo "make bench             speed of layers, training and attacks, and which layers became slower than was recorded"
 	@echo "make clean             remove the virtual environments and caches"
 
@@ -49,6 +50,9 @@ test-processors: $(VENV)/dev
 # Make once more, with an environment of its own.
 test-lowest:
 	$(MAKE) VENV=.venv-lowest CONSTRAINTS=.venv-lowest/lowest.txt unit
+
+stubs: $(VENV)/dev
+	$(BIN)/python -m tests.stubs
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/layers.py --record

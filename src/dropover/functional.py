@@ -1,39 +1,26 @@
-"""Every method as a pure function. The modules of the same names hold settings and do the same."""
+"""Every method as a pure function, and `regularize`, which they call. The layers hold settings and do the same.
 
-from dropover.methods.biased import biased_dropout
-from dropover.methods.crossmap import crossmap_dropout
-from dropover.methods.density import density_dropout
-from dropover.methods.density_flip import density_flipover
-from dropover.methods.drop_block import drop_block
-from dropover.methods.drop_connect import drop_connect
-from dropover.methods.drop_path import drop_path
-from dropover.methods.dropout import dropout
-from dropover.methods.flipover import flipover
-from dropover.methods.gaussian import gaussian_dropout
-from dropover.methods.guided import guided_dropout
-from dropover.methods.jumpout import jumpout
-from dropover.methods.max_dropout import max_dropout
-from dropover.methods.sap import stochastic_activation_pruning
-from dropover.methods.spatial import spatial_dropout
-from dropover.methods.spectral import spectral_dropout
+What all functions take, each with defaults of its own, and what a method's own docstring therefore doesn't repeat:
+
+Args:
+    x: activations of a real floating dtype; which shapes are allowed is the method's. Dimension 0 holds the samples.
+    training: False returns `x` itself.
+    rescale: "none", "mean", "layer" or "balanced"; see `dropover.Regularizer`.
+    channel_dim: the dimension of the channels, where a method has to know it: -1 for tokens `(N, T, C)`.
+    generator: where the random key comes from; by default torch's own.
+
+Returns:
+    A tensor of the shape, dtype and memory layout of `x`.
+
+Raises:
+    TypeError: `x` is not a tensor of real floating-point numbers, or a setting is of the wrong kind.
+    ValueError: a shape that the method can't mean, a setting outside its range, or a rescaling that is unknown or would
+        divide by 0.
+"""
+
+from dropover.methods import METHODS
 from dropover.regularizer import regularize
 
-__all__ = [
-    "biased_dropout",
-    "crossmap_dropout",
-    "density_dropout",
-    "density_flipover",
-    "drop_block",
-    "drop_connect",
-    "drop_path",
-    "dropout",
-    "flipover",
-    "gaussian_dropout",
-    "guided_dropout",
-    "jumpout",
-    "max_dropout",
-    "regularize",
-    "spatial_dropout",
-    "spectral_dropout",
-    "stochastic_activation_pruning",
-]
+globals().update({method.function.__name__: method.function for method in METHODS})
+
+__all__ = sorted({method.function.__name__ for method in METHODS} | {regularize.__name__})

@@ -3,7 +3,7 @@
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 
@@ -11,16 +11,20 @@ class UnknownNameError(ValueError):
     """A name that no entry of the registry carries. The message suggests the closest ones."""
 
 
+def did_you_mean(name: str, candidates: Iterable[str], most: int = 3) -> str:
+    """What an error says of the names closest to `name`: "did you mean 'x' or 'y'? ", or "" if none is close."""
+    close = difflib.get_close_matches(name, list(candidates), n=most)
+    return f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+
+
 class Entry(Protocol):
-    """What a registry can hold: a frozen record with a name and, if it likes, other names."""
+    """What a registry can hold: a frozen record with a name and, if it likes, other names that find it."""
 
     @property
-    def name(self) -> str:
-        """The name it is listed under."""
+    def name(self) -> str: ...  # noqa: D102
 
     @property
-    def aliases(self) -> tuple[str, ...]:
-        """Other names that find it."""
+    def aliases(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -51,17 +55,14 @@ class Registry(Generic[EntryT]):
 
     def get(self, name: str) -> EntryT:
         """The entry called `name`, or `UnknownNameError` with the closest names."""
-        self._discover()
-        if name in self._names:
+        if name in self:
             return self._names[name]
-        close = difflib.get_close_matches(name, self._names, n=3)
-        hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        hint = did_you_mean(name, self._names)
         raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}known are {', '.join(self._entries)}")
 
     def names(self) -> list[str]:
         """Every entry's name, in the order of registration; aliases left out."""
-        self._discover()
-        return list(self._entries)
+        return [entry.name for entry in self]
 
     def __iter__(self) -> Iterator[EntryT]:
         self._discover()

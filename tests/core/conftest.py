@@ -13,22 +13,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from dropover.method import Method
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Method
 from dropover.regularizer import Regularizer
 
 hypothesis.settings.register_profile("core", derandomize=True, deadline=None, max_examples=40, database=None)
 hypothesis.settings.load_profile("core")
 
 CHANNELS = 12
-PRESETS = {"drop-block": {"block_size": 2}}  # the default is larger than the maps here
+SMALL = {"block_size": 2}  # the default is larger than the maps here
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "method" in metafunc.fixturenames:
         placeable = [method for method in METHODS if method.kind != "weights"]
-        methods = [replace(method, presets={**method.presets, **PRESETS.get(method.name, {})}) for method in placeable]
+        methods = [replace(method, presets={**method.presets, **small(method)}) for method in placeable]
         metafunc.parametrize("method", methods, ids=lambda method: method.name)
+
+
+def small(method: Method) -> dict[str, int]:
+    """The settings with which a method fits the inputs here."""
+    return {name: SMALL[name] for name in SMALL if name in method.settings()}
 
 
 @pytest.fixture(autouse=True)

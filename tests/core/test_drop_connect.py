@@ -116,7 +116,7 @@ def test_errors():
 def test_it_is_listed_but_cannot_be_placed():
     method = METHODS.get("drop-connect")
     assert method.kind == "weights"
-    assert method.card.sources[0].url.startswith("https://proceedings.mlr.press/v28/")
+    assert next(iter(method.card.sources.values())).startswith("https://proceedings.mlr.press/v28/")
     assert method.settings() == {"p": 0.5, "eval_p": 0.0, "rescale": "mean"}
     with pytest.raises(
         ValueError, match=r"drop-connect acts on the weights .* wrap the layer, dropover.DropConnect\(host\)"

@@ -87,8 +87,8 @@ def test_rates_that_are_no_number(layer, name, value):
         (lambda: dropover.GuidedDropout(0), ValueError, "num_units must be at least 1, got 0"),
         (lambda: dropover.GuidedDropout(2.5), TypeError, "num_units must be a whole number, got 2.5"),
         (lambda: dropover.GuidedDropout(4, mode="best"), ValueError, "mode must be one of 'top', 'active', got 'best'"),
-        (lambda: dropover.Dropout(channel_dim=1.0), TypeError, "channel_dim must be a whole number, got 1.0"),
-        (lambda: dropover.Dropout(channel_dim="C"), TypeError, "channel_dim must be a whole number, got 'C'"),
+        (lambda: dropover.SpatialDropout(channel_dim=1.0), TypeError, "channel_dim must be a whole number, got 1.0"),
+        (lambda: dropover.SpatialDropout(channel_dim="C"), TypeError, "channel_dim must be a whole number, got 'C'"),
         (lambda: dropover.Regularizer("pixel", 0.5, "zero"), ValueError, "units must be one of 'element', 'channel'"),
         (
             lambda: dropover.Regularizer(3, 0.5, "zero"),

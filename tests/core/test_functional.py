@@ -1,25 +1,25 @@
 """Functions do what the layers of the same names do."""
 
-import re
+import inspect
 
 import pytest
 import torch
 
 import dropover
 from dropover import functional
+from dropover.methods import METHODS
 
 
 def function_of(layer):
-    """`DensityDropout` -> (`density_dropout`, the layer's settings that the function takes)."""
-    function = getattr(functional, re.sub(r"(?<!^)(?=[A-Z])", "_", type(layer).__name__).lower())
-    own = {"eval_p", "num_units", "draw"}
-    settings = {name: value for name, value in layer.settings().items() if name not in own}
-    if not isinstance(layer.units, dropover.Element | dropover.Sample):
-        return function, settings | {"channel_dim": layer.channel_dim}
-    del settings["channel_dim"]  # an element needs none, nor does a sample
-    if function is functional.gaussian_dropout:
-        del settings["rescale"]  # its factor's expectation is 1
-    return function, settings
+    """A layer's function, and the layer's settings that it takes."""
+    function = next(method.function for method in METHODS if method.layer is type(layer))
+    settings = layer.settings()
+    if "channel_dim" in settings:
+        settings["channel_dim"] = layer.channel_dim  # where the layer leaves it open
+    missing = {*settings} - {*inspect.signature(function).parameters}
+    # A function has no mode of its own, is given the strengths, and the expectation of Gaussian factors is 1.
+    assert missing <= {"eval_p", "num_units", *(["rescale"] if function is functional.gaussian_dropout else [])}
+    return function, {name: value for name, value in settings.items() if name not in missing}
 
 
 def test_the_function_equals_the_layer_under_one_seed(acting, make_input):

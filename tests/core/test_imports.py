@@ -7,12 +7,18 @@ import pytest
 
 import dropover
 
+from .. import stubs
+
+
+def printed_by(code):
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()  # noqa: S603
+
 
 def loaded_by(code):
     """Top-level names of the modules that a fresh interpreter holds after `code`."""
     shown = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)  # noqa: S603
-    return set(done.stdout.split())
+    return set(printed_by(shown))
 
 
 def test_importing_it_does_not_load_torch():
@@ -41,3 +47,12 @@ def test_a_star_import_brings_the_public_names():
 def test_a_wrong_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'dropover' has no attribute 'Dropot'"):
         _ = dropover.Dropot
+
+
+def test_modules_are_there_without_being_imported_first():
+    assert "Card" in printed_by("import dropover; print(*vars(dropover.methods))")
+
+
+def test_type_checkers_are_told_the_same_names():
+    for path, text in stubs.rendered().items():
+        assert path.read_text(encoding="utf-8") == text, f"{stubs.COMMAND} writes it anew"

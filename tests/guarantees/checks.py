@@ -245,10 +245,15 @@ def onnx(name: str) -> None:
     assert found == ["Relu", *product.get(name, []), "Tanh"], found
 
 
+def has_constant_rate(name: str) -> bool:
+    """Whether a setting `p` of the method is the rate of every unit."""
+    rule = getattr(subject(name).layer, "rule", ConstantRate(0))  # DropConnect has it inside
+    return "p" in METHODS.get(name).settings() and isinstance(rule, ConstantRate)
+
+
 def exact_rates(name: str) -> None:
     """The rates 0 and 1 are exact: nothing is ever hit, or everything always."""
-    assert "p" in METHODS.get(name).settings(), "no constant rate"
-    assert isinstance(getattr(subject(name).layer, "rule", ConstantRate(0)), ConstantRate), "no constant rate"
+    assert has_constant_rate(name), "no constant rate"
     x = (made := subject(name, p=0)).x(64)
     assert torch.equal(made.layer(x), made.layer.eval()(x))
     everything = subject(name, p=1).layer

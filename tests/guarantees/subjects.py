@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 import dropover
 from dropover.compute.cosine_transform import from_spectrum, to_spectrum
-from dropover.method import Method
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Method
 
 CHANNELS = 12
-PRESETS = {"drop-block": {"block_size": 2}}  # the default is larger than the maps here
+SMALL = {"block_size": 2}  # the default is larger than the maps here
 NAMES = METHODS.names()
 
 
@@ -65,7 +64,8 @@ def subject(name: str, **settings: float) -> Subject:
     if method.kind == "weights":
         layer: nn.Module = method.layer(nn.Conv2d(CHANNELS, CHANNELS, 1), **settings)
     else:
-        layer = replace(method, presets={**method.presets, **PRESETS.get(name, {})}).make(CHANNELS, **settings)
+        small = {each: SMALL[each] for each in SMALL if each in method.settings()}
+        layer = replace(method, presets={**method.presets, **small}).make(CHANNELS, **settings)
     if isinstance(layer, dropover.GuidedDropout):
         with torch.no_grad():
             layer.strength.copy_(torch.linspace(0.5, 1.5, CHANNELS))

@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checks import FEATURES, Feature, run
+from .checks import FEATURES, Feature, has_constant_rate, run
 from .subjects import NAMES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "guarantees.md"
@@ -41,13 +41,7 @@ GAPS = {
     ("sap", "ONNX"): Gap(
         "It acts at inference, and PyTorch's exporter can't translate it: the export ends in an error.", "ONNX"
     ),
-    **{
-        (name, "0 and 1"): _NO_RATE
-        for name in (
-            *("biased", "fdd1d", "fdd2d", "fdd3d", "density-flip", "gaussian"),
-            *("guided", "jumpout", "max-dropout", "sap", "spectral-dropout"),
-        )
-    },
+    **{(name, "0 and 1"): _NO_RATE for name in NAMES if not has_constant_rate(name)},
 }
 
 _PRODUCT = "The product with its learned strengths stays, which is part of the model."

@@ -126,6 +126,14 @@ def test_a_bad_file_is_refused(text: str, message: str) -> None:
         Plan.from_json(text)
 
 
+def test_a_plan_from_when_every_layer_had_a_channel_dim_loads() -> None:
+    settings = {"p": 0.2, "channel_dim": None}
+    [layer] = Plan.from_json(_json(layer={"class": "Flipover", "settings": settings})).layers
+    assert repr(layer) == repr(Flipover(0.2))
+    with pytest.raises(ValueError, match="Flipover has no setting 'channel_dim': known are p, "):
+        Plan.from_json(_json(layer={"class": "Flipover", "settings": {"channel_dim": 1}}))
+
+
 def test_only_own_layers_are_saved() -> None:
     class Mine(Flipover):
         pass

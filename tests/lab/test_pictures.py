@@ -17,12 +17,8 @@ from PIL import Image
 import dropover
 from dropover.lab.models.parts.positions import Place
 from dropover.lab.models.small_cnn import small_cnn
-from dropover.lab.pictures.curves import curves, losses
-from dropover.lab.pictures.dots import dots
-from dropover.lab.pictures.histograms import activation_histograms
-from dropover.lab.pictures.images import adversarial_images, noisy_images
-from dropover.lab.pictures.maps import averaged_maps, inverted_maps
-from dropover.lab.pictures.rates import rate_grid
+from dropover.lab.pictures.images import adversarial_images, averaged_maps, inverted_maps, noisy_images
+from dropover.lab.pictures.plots import activation_histograms, curves, dots, losses, rate_grid
 from dropover.lab.pictures.scatter import projection_scatter
 from dropover.lab.pictures.style import save
 from dropover.lab.probing.grouping import Inverted, inverted_groups
@@ -103,7 +99,7 @@ def test_histograms_have_the_activations_shares_on_common_axes():
 
 
 def test_a_histogram_of_dead_units_is_drawn():
-    figure = activation_histograms({"dead": torch.zeros(9)}, log=False)
+    figure = activation_histograms({"dead": torch.zeros(9)})
     assert "100.0% exactly 0" in texts(figure)
 
 
@@ -184,7 +180,7 @@ def test_curves_are_the_means_with_the_spread_around_them():
     assert (band.max(), band.min()) == pytest.approx((0.9, 0.26))
     assert axes.get_ylim() == (0, 1)
     one_seed = long_table().query("seed == 0")
-    band = panels(curves({"x": one_seed}, {"x": "ε"}))[0].collections[0].get_paths()[0].vertices[:, 1]
+    band = panels(curves({"x": one_seed}, "ε"))[0].collections[0].get_paths()[0].vertices[:, 1]
     assert band.max() == pytest.approx(0.9)
 
 

@@ -22,13 +22,11 @@ from dropover.lab.judging.comparison import Figure
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts import running
-from dropover.lab.reproductions.parts.cells import cells
-from dropover.lab.reproductions.parts.claims import above
-from dropover.lab.reproductions.parts.items import Claims
-from dropover.lab.reproductions.parts.outcome import Outcome, Ran
-from dropover.lab.reproductions.parts.paper.writing import write_reproduction
-from dropover.lab.reproductions.parts.printed import Printed, fdd_table2, fdd_table3
-from dropover.lab.reproductions.parts.request import Request
+from dropover.lab.reproductions.parts.claims import Claims, above
+from dropover.lab.reproductions.parts.fdd import printed_table2, printed_table3
+from dropover.lab.reproductions.parts.items import Printed, cells
+from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
+from dropover.lab.reproductions.parts.writing import write_reproduction
 from dropover.lab.training import trained as nets
 
 NAMES = [
@@ -114,7 +112,7 @@ def test_printed_figures_stand_in_the_page_and_the_csv(made: Made):
     table = pd.read_csv(made.folder / "fdd-table2" / "table.csv").set_index(["row", "column"])
     assert table.loc[("Proposed / FDD-1D", "CIFAR-100"), "paper"] == 76.81
     page = (made.folder / "fdd-table3" / "page.html").read_text(encoding="utf-8")
-    assert all(f"paper {printed.mean:.2f}" in page for row in fdd_table3().values() for printed in row.values())
+    assert all(f"paper {printed.mean:.2f}" in page for row in printed_table3().values() for printed in row.values())
     entropies = pd.read_csv(made.folder / "fdd-figure3" / "entropy.csv")
     assert entropies["paper"].dropna().tolist() == [2.045, 3.616]
 
@@ -222,13 +220,13 @@ def test_a_stop_before_the_first_trial_is_finished_leaves_nothing_to_draw(
     assert not (tmp_path / "fdd-table3" / "page.html").exists()
 
 
-Kept = Callable[[int, Ran], list[tuple[str, int]]]
+Kept = Callable[[int, Run], list[tuple[str, int]]]
 
 
-def cut(outcome: Outcome, kept: Kept) -> Outcome:
+def cut(outcome: Evidence, kept: Kept) -> Evidence:
     """What there would be if only those trials of each study, told by its place, were finished."""
-    partial = Outcome(outcome.scale, missing=outcome.missing)
-    for place, ran in enumerate(outcome.ran):
+    partial = Evidence(outcome.scale, missing=outcome.missing)
+    for place, ran in enumerate(outcome.runs):
         trials = kept(place, ran)
         there = [(arm, seed) in trials for arm, seed in zip(ran.table["arm"], ran.table["seed"], strict=True)]
         partial.take(replace(ran, table=ran.table[there]))
@@ -257,7 +255,7 @@ def test_what_there_is_of_any_name_is_drawn_and_marked_as_partial(
     page, *files = write_reproduction(tmp_path, reproduction, partial, items, "dropover reproduce")
     text = page.read_text(encoding="utf-8")
     if not partial.unfinished:
-        assert len(whole.ran[0].trials) == len(whole.ran) == 1  # a single trial is the whole
+        assert len(whole.runs[0].trials) == len(whole.runs) == 1  # a single trial is the whole
         assert "artial" not in text
         return
     assert "<strong>Partial: not every trial is finished." in text
@@ -326,6 +324,6 @@ def test_the_best_are_bold_and_ties_too():
 
 
 def test_the_printed_figures_are_the_papers():
-    assert fdd_table2()["svhn"]["fdd1d"] == Printed(96.85, 0.03)
-    assert fdd_table3()["cifar100", "pgd", 0.03]["fdd3d"] == Printed(39.44)
-    assert len(fdd_table3()) == 14
+    assert printed_table2()["svhn"]["fdd1d"] == Printed(96.85, 0.03)
+    assert printed_table3()["cifar100", "pgd", 0.03]["fdd3d"] == Printed(39.44)
+    assert len(printed_table3()) == 14

@@ -8,7 +8,7 @@ import typer
 from dropover.cli.ending import RESULTS, failures_told
 
 if TYPE_CHECKING:
-    from dropover.lab.report.inspection.drawing import Shown
+    from dropover.lab.report.inspection import Subject
     from dropover.lab.study import DataSettings
 
 
@@ -45,8 +45,7 @@ def inspect(
     Activations, what its layers (or FDD, if it has none) drop, what its maps look at by density, and the images that it
     gets, noisy and attacked. Writes SVG, PDF and PNG files and a page, index.html.
     """
-    from dropover.lab.report.inspection.drawing import draw_all
-    from dropover.lab.report.inspection.writing import write_inspection
+    from dropover.lab.report.inspection import draw_all, write_inspection
     from dropover.lab.study import DataSettings
 
     with failures_told(out, ValueError):
@@ -66,7 +65,7 @@ def inspect(
     typer.echo(f"Written: {files[0]}, and as SVG, PDF and PNG beside it {', '.join(names)}")
 
 
-def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[str], count: int) -> "Shown":
+def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[str], count: int) -> "Subject":
     """The net with its weights, the images, and where to look.
 
     Raises:
@@ -80,7 +79,7 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     from dropover.lab.models.parts.positions import look, places
     from dropover.lab.models.parts.weights import load_weights
     from dropover.lab.probing.finding import default_places
-    from dropover.lab.report.inspection.drawing import Shown
+    from dropover.lab.report.inspection import Subject
     from dropover.lab.streams import WEIGHTS, seeded
 
     data = load_data(settings)
@@ -94,4 +93,4 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     where = places(model, network.positions, at) if at else default_places(model, two)
     if not where:
         raise ValueError(f"{name} has no maps and no linear layer to look at: name a position with --at")
-    return Shown(model, data, list(look(model, where, two).values()), count)
+    return Subject(model, data, list(look(model, where, two).values()), count)

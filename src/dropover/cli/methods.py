@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dropover.cli.ending import fail
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -52,10 +54,10 @@ def _card(console: "Console", name: str) -> None:
     try:
         method = METHODS.get(name)
     except UnknownNameError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+        fail(str(error))
     card = method.card
-    settings = ", ".join(f"{key}={value!r}" for key, value in method.shown_settings().items())
+    of_every_method = ("rescale", "channel_dim")
+    settings = ", ".join(f"{key}={value!r}" for key, value in method.settings().items() if key not in of_every_method)
     fixed = ", ".join(f"{key}={value!r}" for key, value in method.presets.items())
     layer = f"dropover.{method.layer.__name__}" + (f" with {fixed}" if fixed else "")
     rows = [
@@ -66,7 +68,7 @@ def _card(console: "Console", name: str) -> None:
         ("layer", layer),
         ("settings", settings),
         ("in its paper", card.settings_in_paper),
-        *(("source", f"{source.text}\n{source.url}") for source in card.sources),
+        *(("source", f"{text}\n{link}") for text, link in card.sources.items()),
         *(("known against it", caveat) for caveat in card.caveats),
     ]
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -9,16 +9,17 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from dropover.lab.reproductions import Reproduction
+from dropover.lab.reproductions.parts.claims import Claims
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
-from dropover.lab.reproductions.parts.items import Cell, Claims, Item, Table
-from dropover.lab.reproductions.parts.outcome import Outcome
+from dropover.lab.reproductions.parts.items import Cell, Item, Table
+from dropover.lab.reproductions.parts.studies import Evidence
 
 _GAP = 2
 _LABEL = 16
 """Longest line of a column's name."""
 
 
-def show(console: Console, reproduction: Reproduction, outcome: Outcome, items: Sequence[Item]) -> None:
+def show(console: Console, reproduction: Reproduction, outcome: Evidence, items: Sequence[Item]) -> None:
     """Print every table and the judged claims, then what is missing, the scale and where it leaves the paper."""
     for item in items:
         if isinstance(item, Table):

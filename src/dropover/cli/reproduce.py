@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dropover.lab.reproductions import Reproduction
-    from dropover.lab.reproductions.parts.outcome import Outcome
+    from dropover.lab.reproductions.parts.studies import Evidence
     from dropover.lab.running.runner import Listener
     from dropover.lab.study import Study
 
@@ -111,14 +111,14 @@ def _run(
         outcome = run(planned, scale, store, folder, workers, watched)
         for line in outcome.failures:
             typer.echo(line, err=True)
-        page = _write(console, reproduction, outcome, folder, command) if outcome.ran else None
+        page = _write(console, reproduction, outcome, folder, command) if outcome.runs else None
         _leave(outcome, page, goes_on)
 
 
-def _write(console: "Console", reproduction: "Reproduction", outcome: "Outcome", folder: Path, command: str) -> Path:
+def _write(console: "Console", reproduction: "Reproduction", outcome: "Evidence", folder: Path, command: str) -> Path:
     """Draw what there is, print it, and return where the page is."""
     from dropover.cli.paper_table import show
-    from dropover.lab.reproductions.parts.paper.writing import write_reproduction
+    from dropover.lab.reproductions.parts.writing import write_reproduction
 
     items = reproduction.draw(outcome)
     files = write_reproduction(folder, reproduction, outcome, items, command)
@@ -127,7 +127,7 @@ def _write(console: "Console", reproduction: "Reproduction", outcome: "Outcome",
     return files[0]
 
 
-def _leave(outcome: "Outcome", page: Path | None, goes_on: str) -> None:
+def _leave(outcome: "Evidence", page: Path | None, goes_on: str) -> None:
     """Say what is not whole, if anything is not, and exit accordingly."""
     partial = f"the page is partial: {page}" if page else "there is nothing to draw: no trial is finished"
     there = "; ".join(outcome.unfinished)

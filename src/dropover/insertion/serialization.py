@@ -58,12 +58,15 @@ def decode(value: Any) -> Any:
     if not isinstance(name, str) or name not in table:
         raise ValueError(f"unknown class {name!r}: {_hint(str(name), table)}known are {', '.join(table)}")
     known = inspect.signature(table[name]).parameters
-    for setting in value["settings"]:
+    given = dict(value["settings"])
+    if "channel_dim" not in known and given.get("channel_dim", 0) is None:
+        del given["channel_dim"]  # every layer had one once
+    for setting in given:
         if setting not in known:
             raise ValueError(
                 f"{name} has no setting {setting!r}: {_hint(setting, known)}known are {', '.join(known) or 'none'}"
             )
-    settings = {setting: decode(each) for setting, each in value["settings"].items()}
+    settings = {setting: decode(each) for setting, each in given.items()}
     try:
         made = table[name](**settings)
         if "progress" in value:
@@ -88,9 +91,9 @@ def decode_layer(value: Any) -> nn.Module:
 
 
 def _classes() -> dict[str, type]:
-    layers = [each for each in (method.layer for method in METHODS) if isinstance(each, type)]
-    layers = [each for each in layers if issubclass(each, Regularizer)]
-    return {**{each.__name__: each for each in (Regularizer, *layers)}, **parts.public()}
+    named = [method.layer for method in METHODS if issubclass(method.layer, Regularizer)]
+    layers: list[type[nn.Module]] = [Regularizer, *named]
+    return {**{each.__name__: each for each in layers}, **parts.public()}
 
 
 def _attributes(part: Any) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Biased dropout: two rates by magnitude (Poernomo & Kang 2018)."""
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
-from dropover.parts.rates import ConstantRate, MagnitudeRates
+from dropover.parts.rates import MagnitudeRates
 from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
 
@@ -15,13 +13,10 @@ CARD = Card(
     summary="Zeroes weak activations more often than strong ones, taking strong ones to matter more.",
     formula="ŷ = 0 with probability p, else x / (1 - p); p = p_high where |x| > the sample's mean |x|, else p_low",
     acts="in training",
-    sources=(
-        Source(
-            "Poernomo & Kang 2018: Biased dropout and crossmap dropout: learning towards effective dropout "
-            "regularization in convolutional neural network. Neural Networks 104",
-            "https://doi.org/10.1016/j.neunet.2018.03.016",
-        ),
-    ),
+    sources={
+        "Poernomo & Kang 2018: Biased dropout and crossmap dropout: learning towards effective dropout regularization "
+        "in convolutional neural network. Neural Networks 104": "https://doi.org/10.1016/j.neunet.2018.03.016",
+    },
     settings_in_paper="two rates, the smaller one for the group of strong activations",
     caveats=(
         "The source gives two groups and two rates; the border between them, the sample's mean |x|, is our reading.",
@@ -38,7 +33,7 @@ def biased_dropout(
     quantile: float | None = None,
     training: bool = True,
     rescale: str = "mean",
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Zero strong elements with probability `p_high` and the others with probability `p_low`.
 
@@ -47,55 +42,25 @@ def biased_dropout(
         p_high: rate of elements whose |x| is above their sample's mean |x|, in [0, 1].
         p_low: rate of the rest, in [0, 1].
         quantile: put the border at this quantile of |x| instead of the mean.
-        training: False returns `x` itself.
         rescale: "mean" divides each survivor by 1 - its rate, "layer" by the sample's mean of that; "none" leaves it.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or a rate no number.
-        ValueError: a rate outside [0, 1], or an unknown rescaling.
 
     Source: Poernomo & Kang 2018.
     """
     rates = MagnitudeRates(p_high, p_low, quantile)
-    return regularize(
-        x, Element(), rates if training else ConstantRate(0.0), Zero(), rescale=rescale, generator=generator
-    )
+    return regularize(x, Element(), rates if training else 0.0, Zero(), rescale=rescale, generator=generator)
 
 
 class BiasedDropout(Regularizer):
-    """Zeroes elements of large magnitude with probability `p_high`, the others with `p_low`.
-
-    Args:
-        p_high: rate of elements whose |x| is above their sample's mean |x|, in [0, 1].
-        p_low: rate of the rest, in [0, 1].
-        quantile: put the border at this quantile of |x| instead of the mean.
-        rescale: "mean", "layer" or "none"; see `Regularizer`.
-
-    Shape: any; the output is like the input.
-
-    Source: Poernomo & Kang 2018.
-    """
+    """See `biased_dropout`."""
 
     p_high = Setting("rule", "p_high")
     p_low = Setting("rule", "p_low")
     quantile = Setting("rule", "quantile")
 
     def __init__(
-        self,
-        p_high: float = 0.25,
-        p_low: float = 0.75,
-        quantile: float | None = None,
-        *,
-        rescale: str = "mean",
-        channel_dim: int | None = None,
+        self, p_high: float = 0.25, p_low: float = 0.75, quantile: float | None = None, *, rescale: str = "mean"
     ) -> None:
-        super().__init__(
-            Element(), MagnitudeRates(p_high, p_low, quantile), Zero(), rescale=rescale, channel_dim=channel_dim
-        )
+        super().__init__(Element(), MagnitudeRates(p_high, p_low, quantile), Zero(), rescale=rescale)
 
 
-METHODS.add(Method("biased", CARD, BiasedDropout, kind="features"))
+METHODS.add(Method("biased", biased_dropout, BiasedDropout, "features", CARD))

@@ -1,28 +1,23 @@
 """Cross-map dropout: one position in all maps (Poernomo & Kang 2018)."""
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method
 from dropover.parts.effects import Zero
-from dropover.parts.rates import ConstantRate, constant
+from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
 from dropover.parts.units import Position
-from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.regularizer import regularize
 
 CARD = Card(
     title="Cross-map dropout",
     summary="Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.",
     formula="ŷ_chw = 0 for every channel c with probability p, else x_chw / (1 - p), for each position (h, w)",
     acts="in training; at inference with the rate eval_p, 0 by default",
-    sources=(
-        Source(
-            "Poernomo & Kang 2018: Biased dropout and crossmap dropout: learning towards effective dropout "
-            "regularization in convolutional neural network. Neural Networks 104",
-            "https://doi.org/10.1016/j.neunet.2018.03.016",
-        ),
-    ),
+    sources={
+        "Poernomo & Kang 2018: Biased dropout and crossmap dropout: learning towards effective dropout regularization "
+        "in convolutional neural network. Neural Networks 104": "https://doi.org/10.1016/j.neunet.2018.03.016",
+    },
     settings_in_paper="p not stated in the summary at hand; FDD compares with it at p = 0.5 on the last convolution",
     caveats=(
         "On small maps few positions are left, and each carries all that the net knows of its place.",
@@ -38,68 +33,30 @@ def crossmap_dropout(
     training: bool = True,
     rescale: str = "mean",
     channel_dim: int = 1,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
-    """Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.
+    """Zero the same positions in all feature maps at once, each with probability `p`.
 
     Args:
         x: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`.
         p: rate in [0, 1].
-        training: False returns `x` itself.
         rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; "none" leaves them.
-        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or `p` no number.
-        ValueError: a shape without the units, `p` outside [0, 1], or an unknown rescaling.
 
     Source: Poernomo & Kang 2018.
     """
     rates = ConstantRate(p)
     return regularize(
-        x,
-        Position(),
-        rates if training else 0.0,
-        Zero(),
-        rescale=rescale,
-        channel_dim=channel_dim,
-        generator=generator,
+        x, Position(), rates if training else 0.0, Zero(), rescale=rescale, channel_dim=channel_dim, generator=generator
     )
 
 
-class CrossmapDropout(Regularizer):
-    """Zeroes the same positions in all feature maps at once: a pixel is seen by every channel or by none.
-
-    Args:
-        p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
-        eval_p: rate at inference.
-        rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
-            `(N, T, C)`.
-
-    Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
-
-    Source: Poernomo & Kang 2018.
-    """
-
-    p = Setting("rule", "p")
-    eval_p = Setting("eval_rule", "p")
+class CrossmapDropout(ConstantRegularizer):
+    """See `crossmap_dropout`, and `ConstantRegularizer` for `eval_p`."""
 
     def __init__(
         self, p: Rate = 0.5, eval_p: Rate = 0.0, *, rescale: str = "mean", channel_dim: int | None = None
     ) -> None:
-        super().__init__(
-            Position(),
-            ConstantRate(p),
-            Zero(),
-            eval_rates=constant("eval_p", eval_p),
-            rescale=rescale,
-            channel_dim=channel_dim,
-        )
+        super().__init__(Position(), p, Zero(), eval_p, rescale=rescale, channel_dim=channel_dim)
 
 
-METHODS.add(Method("crossmap", CARD, CrossmapDropout, kind="maps"))
+METHODS.add(Method("crossmap", crossmap_dropout, CrossmapDropout, "maps", CARD))

@@ -2,20 +2,18 @@
 
 from dataclasses import replace
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
-from dropover.parts.rates import ConstantRate, DensityRates
+from dropover.parts.rates import DensityRates
 from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer, Setting, regularize
 
-FDD = Source(
-    "Ke et al. 2020: Group-wise dynamic dropout based on latent semantic variations. AAAI",
-    "https://doi.org/10.1609/aaai.v34i07.6782",
-)
+KE = {
+    "Ke et al. 2020: Group-wise dynamic dropout based on latent semantic "
+    "variations. AAAI": "https://doi.org/10.1609/aaai.v34i07.6782"
+}
 
 CARD = Card(
     title="Density dropout of maps (FDD-2D, FDD-3D)",
@@ -23,7 +21,7 @@ CARD = Card(
     "in empty ones often.",
     formula="Ŷ_c = 0 with probability p, else X_c; p = slope · ρ / max ρ + intercept, ρ = units in c's cell",
     acts="in training",
-    sources=(FDD,),
+    sources=KE,
     settings_in_paper="slope -0.8, intercept 0.9; 25 bins (1-D), 5 × 5 (2-D), 3 × 3 × 3 (3-D); at the last convolution "
     "or the last features of ResNet-18",
     caveats=(
@@ -48,59 +46,31 @@ def density_dropout(
     training: bool = True,
     rescale: str = "none",
     channel_dim: int = 1,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Zero channels with a probability that follows the density of channels around them.
 
+    The rates are computed without gradient.
+
     Args:
         x: `(N, C, *)`; also `(N, C)` for `components=1`.
-        components: principal axes that a sample's channels are projected on, 1 to 3.
+        components: principal axes that a sample's channels are projected on, 1 to 3: FDD-1D, FDD-2D, FDD-3D.
         bins: equal bins per axis, at least 1; by default 25, 5 and 3 for 1, 2 and 3 components.
         slope: κ in the paper; below 0, dense regions are dropped less.
         intercept: α in the paper. slope · density + intercept must stay in [0, 1] for densities in (0, 1].
-        training: False returns `x` itself.
-        rescale: "none" (the paper) leaves survivors as they are, "mean" divides each by 1 - its rate, "layer" by the
-            sample's mean of that.
-        channel_dim: the dimension of the channels: -1 for tokens `(N, tokens, features)`.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`. The rates are computed without gradient.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or a setting of the wrong kind.
-        ValueError: a shape without maps, or a setting outside its range.
+        rescale: "none" (the paper; docs/findings.md says why) leaves survivors as they are, "mean" divides each by
+            1 - its rate, "layer" by the sample's mean of that.
 
     Source: Ke et al. 2020, algorithm 1 and equations 1 to 3.
     """
     rates = DensityRates(components, bins, slope, intercept)
     return regularize(
-        x,
-        Channel(),
-        rates if training else ConstantRate(0.0),
-        Zero(),
-        rescale=rescale,
-        channel_dim=channel_dim,
-        generator=generator,
+        x, Channel(), rates if training else 0.0, Zero(), rescale=rescale, channel_dim=channel_dim, generator=generator
     )
 
 
 class DensityDropout(Regularizer):
-    """Zeroes channels with a probability that follows the density of channels around them.
-
-    Args:
-        components: principal axes, 1 to 3: FDD-1D, FDD-2D, FDD-3D.
-        bins: equal bins per axis; by default 25, 5 and 3.
-        slope: κ in the paper.
-        intercept: α in the paper.
-        rescale: "none" (the paper), "mean" or "layer"; see `Regularizer`. docs/findings.md says why "none".
-        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
-            `(N, T, C)`.
-
-    Shape: `(N, C, *)`, also `(N, C)` for `components=1`; the output is like the input.
-
-    Source: Ke et al. 2020, algorithm 1 and equations 1 to 3.
-    """
+    """See `density_dropout`."""
 
     components = Setting("rule", "components")
     bins = Setting("rule", "bins")
@@ -117,13 +87,8 @@ class DensityDropout(Regularizer):
         rescale: str = "none",
         channel_dim: int | None = None,
     ) -> None:
-        super().__init__(
-            Channel(),
-            DensityRates(components, bins, slope, intercept),
-            Zero(),
-            rescale=rescale,
-            channel_dim=channel_dim,
-        )
+        rates = DensityRates(components, bins, slope, intercept)
+        super().__init__(Channel(), rates, Zero(), rescale=rescale, channel_dim=channel_dim)
 
 
 FEATURES_CARD = replace(
@@ -133,6 +98,6 @@ FEATURES_CARD = replace(
     "ones often.",
     formula="ŷ_j = 0 with probability p, else x_j; p = slope · ρ / max ρ + intercept, ρ = units in j's bin",
 )
-METHODS.add(Method("fdd1d", FEATURES_CARD, DensityDropout, kind="features", presets={"components": 1}))
-METHODS.add(Method("fdd2d", CARD, DensityDropout, kind="maps", presets={"components": 2}))
-METHODS.add(Method("fdd3d", CARD, DensityDropout, kind="maps", presets={"components": 3}))
+METHODS.add(Method("fdd1d", density_dropout, DensityDropout, "features", FEATURES_CARD, {"components": 1}))
+METHODS.add(Method("fdd2d", density_dropout, DensityDropout, "maps", CARD, {"components": 2}))
+METHODS.add(Method("fdd3d", density_dropout, DensityDropout, "maps", CARD, {"components": 3}))

@@ -1,17 +1,15 @@
 """DropBlock: contiguous blocks of a map (Ghiasi et al. 2018)."""
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from dropover import validation
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method
 from dropover.parts.draws import Blocks
 from dropover.parts.effects import Zero
-from dropover.parts.rates import ConstantRate, constant
+from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
 from dropover.parts.units import Element
-from dropover.regularizer import Regularizer, Setting, regularize
+from dropover.regularizer import Setting, regularize
 
 CARD = Card(
     title="DropBlock",
@@ -19,12 +17,10 @@ CARD = Card(
     formula="each b × b block is zeroed with probability 1 - (1 - p)^(1 / b²), blocks across the border included; "
     "ŷ = 0 where a block lies, which has probability p, else x / (1 - p)",
     acts="in training; at inference with the rate eval_p, 0 by default",
-    sources=(
-        Source(
-            "Ghiasi, Lin, Le 2018: DropBlock: a regularization method for convolutional networks. NeurIPS",
-            "https://arxiv.org/abs/1810.12890",
-        ),
-    ),
+    sources={
+        "Ghiasi, Lin, Le 2018: DropBlock: "
+        "a regularization method for convolutional networks. NeurIPS": "https://arxiv.org/abs/1810.12890",
+    },
     settings_in_paper="block size 7, p raised linearly during training from 0 to 0.1, on the last two groups of "
     "ResNet-50's convolutions",
     caveats=(
@@ -47,29 +43,20 @@ def drop_block(
     training: bool = True,
     rescale: str = "mean",
     channel_dim: int = 1,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Zero blocks of `x`, so that each element is hit with probability `p`.
 
     Args:
         x: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`.
         p: probability of each element to be hit, in [0, 1].
-        block_size: side of a block, from 1 (dropout) to the shortest side of the map.
-        training: False returns `x` itself.
+        block_size: side of a block, from 1 (dropout) to the shortest side of the map; more is a `ValueError`.
         rescale: "mean" divides the survivors by 1 - p; "layer" is the same here; see `Regularizer` for the others.
-        channel_dim: the dimension of the channels, each of which has blocks of its own: -1 for tokens `(N, T, C)`.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or a setting of the wrong kind.
-        ValueError: an input without maps, a block larger than the map, or a setting outside its range.
+        channel_dim: the dimension of the channels, each of which has blocks of its own.
 
     Source: Ghiasi et al. 2018, algorithm 1; the seed rate is our own, see the card.
     """
-    rates, draw = ConstantRate(p), Blocks(validation.whole("block_size", block_size, 1))
+    rates, draw = ConstantRate(p), _blocks(block_size)
     return regularize(
         x,
         Element(),
@@ -82,26 +69,10 @@ def drop_block(
     )
 
 
-class DropBlock(Regularizer):
-    """Zeroes contiguous blocks of each map, so that each element is hit with probability `p`.
+class DropBlock(ConstantRegularizer):
+    """See `drop_block`, and `ConstantRegularizer` for `eval_p`."""
 
-    Args:
-        p: probability of each element to be hit in training, in [0, 1], or a schedule that `dropover.advance` moves
-            along; so for `eval_p`.
-        block_size: side of a block, from 1 to the shortest side of the map.
-        eval_p: the same as `p`, at inference.
-        rescale: "mean", "layer", "balanced" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
-            `(N, T, C)`.
-
-    Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
-
-    Source: Ghiasi et al. 2018, algorithm 1; the seed rate is our own, see `draws.Blocks`.
-    """
-
-    p = Setting("rule", "p")
     block_size = Setting("draw", "size")
-    eval_p = Setting("eval_rule", "p")
 
     def __init__(
         self,
@@ -112,15 +83,12 @@ class DropBlock(Regularizer):
         rescale: str = "mean",
         channel_dim: int | None = None,
     ) -> None:
-        super().__init__(
-            Element(),
-            ConstantRate(p),
-            Zero(),
-            eval_rates=constant("eval_p", eval_p),
-            draw=Blocks(validation.whole("block_size", block_size, 1)),
-            rescale=rescale,
-            channel_dim=channel_dim,
-        )
+        draw = _blocks(block_size)
+        super().__init__(Element(), p, Zero(), eval_p, draw=draw, rescale=rescale, channel_dim=channel_dim)
 
 
-METHODS.add(Method("drop-block", CARD, DropBlock, kind="maps"))
+def _blocks(block_size: int) -> Blocks:
+    return Blocks(validation.whole("block_size", block_size, 1))
+
+
+METHODS.add(Method("drop-block", drop_block, DropBlock, "maps", CARD))

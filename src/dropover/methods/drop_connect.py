@@ -1,12 +1,11 @@
 """DropConnect: the weights of a layer instead of its inputs (Wan et al. 2013)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.fx import Proxy
 
 from dropover import tracing
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, Method
 from dropover.methods.dropout import Dropout, dropout
 from dropover.parts.schedules import Rate
 
@@ -17,13 +16,10 @@ CARD = Card(
     summary="Zeroes each weight of a linear or convolution layer with the same probability, anew in every call.",
     formula="y = (M ∘ W) x + b; M = 0 with probability p, else 1 / (1 - p)",
     acts="in training; at inference with the rate eval_p, 0 by default",
-    sources=(
-        Source(
-            "Wan, Zeiler, Zhang, LeCun, Fergus 2013: Regularization of neural networks using DropConnect. ICML, PMLR "
-            "28",
-            "https://proceedings.mlr.press/v28/wan13.html",
-        ),
-    ),
+    sources={
+        "Wan, Zeiler, Zhang, LeCun, Fergus 2013: Regularization of neural networks using DropConnect. "
+        "ICML, PMLR 28": "https://proceedings.mlr.press/v28/wan13.html",
+    },
     settings_in_paper="p = 0.5, in the fully connected layers",
     caveats=(
         "One mask serves all samples of a call; in the source every sample draws its own, which a plain matrix product "
@@ -42,24 +38,19 @@ def drop_connect(
     *,
     training: bool = True,
     rescale: str = "mean",
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
-    """Call a layer with each of its weights zeroed with probability `p`.
+    """Call a linear or convolution layer with each of its weights zeroed with probability `p`.
 
     Args:
         x: an input of the layer.
-        host: the layer; its bias is left alone.
+        host: the layer; its bias is left alone. `TypeError` if it has no weights of its own.
         p: rate in [0, 1].
         training: False calls the layer as it is.
         rescale: "mean" divides the surviving weights by 1 - p; "layer" is the same here; see `Regularizer`.
-        generator: where the random key comes from; by default torch's own.
 
     Returns:
         The layer's output.
-
-    Raises:
-        TypeError: a `host` without weights of its own, or `p` no number.
-        ValueError: `p` outside [0, 1], or an unknown rescaling.
 
     Source: Wan et al. 2013, section 3.
     """
@@ -68,22 +59,9 @@ def drop_connect(
 
 
 class DropConnect(nn.Module):
-    """A linear or convolution layer whose weights are each zeroed with probability `p`, anew in every call.
+    """See `drop_connect`, and `Dropout` for `eval_p`: a layer and the `Dropout` that its weights pass, `dropping`.
 
-    The host's parameters keep their names behind "host.". `dropping` is the `Dropout` that its weights pass.
-
-    Args:
-        host: the layer.
-        p: rate in training, in [0, 1], or a schedule that `dropover.advance` moves along; so for `eval_p`.
-        eval_p: rate at inference.
-        rescale: "mean", "layer", "balanced" or "none"; see `Regularizer`.
-
-    Raises:
-        TypeError: a `host` that isn't linear or a convolution, or has no weights of its own.
-
-    Shape: those of the host.
-
-    Source: Wan et al. 2013, section 3.
+    The host's parameters keep their names behind "host.".
 
     Example:
         >>> layer = DropConnect(nn.Linear(512, 10), p=0.5)
@@ -124,4 +102,4 @@ def _call(host: Host, weight: Tensor, x: Tensor) -> Tensor:
     return result
 
 
-METHODS.add(Method("drop-connect", CARD, DropConnect, kind="weights"))
+METHODS.add(Method("drop-connect", drop_connect, DropConnect, "weights", CARD))

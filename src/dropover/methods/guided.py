@@ -1,12 +1,12 @@
 """Guided dropout: rates by a learned strength (Keshari et al. 2019)."""
 
-import torch
-from torch import Tensor
+from operator import attrgetter
 
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from torch import Generator, Tensor
+
+from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
-from dropover.parts.rates import ConstantRate, GivenStrength, StrengthRates
+from dropover.parts.rates import GivenStrength, StrengthRates
 from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer, regularize
 
@@ -16,12 +16,7 @@ CARD = Card(
     "ones train.",
     formula="x' = t · x; ŷ = 0 with the rate that t gives, else x' / (1 - rate)",
     acts="the strength always; the dropping in training",
-    sources=(
-        Source(
-            "Keshari, Singh, Vatsa 2019: Guided dropout. AAAI",
-            "https://arxiv.org/abs/1812.03965",
-        ),
-    ),
+    sources={"Keshari, Singh, Vatsa 2019: Guided dropout. AAAI": "https://arxiv.org/abs/1812.03965"},
     settings_in_paper="p = 0.2 to 0.5, strengths trained with the net from 1",
     caveats=(
         "It adds a parameter per unit, the only method here that changes a checkpoint.",
@@ -41,7 +36,7 @@ def guided_dropout(
     training: bool = True,
     rescale: str = "mean",
     channel_dim: int = 1,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Multiply each unit by its strength, then zero strong units.
 
@@ -52,16 +47,6 @@ def guided_dropout(
         mode: "top" zeroes the ceil(p · C) strongest units; "active" zeroes each unit of the upper half of the
             histogram of the strengths with probability p.
         training: False only multiplies.
-        rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or `p` no number.
-        ValueError: a strength that doesn't fit, `p` outside [0, 1], an unknown mode or rescaling.
 
     Source: Keshari, Singh & Vatsa 2019.
     """
@@ -71,33 +56,18 @@ def guided_dropout(
     rates = GivenStrength(strength, p, mode)
     x = rates.modulate(units)
     return regularize(
-        x,
-        Channel(),
-        rates if training else ConstantRate(0.0),
-        Zero(),
-        rescale=rescale,
-        channel_dim=channel_dim,
-        generator=generator,
+        x, Channel(), rates if training else 0.0, Zero(), rescale=rescale, channel_dim=channel_dim, generator=generator
     )
 
 
 class GuidedDropout(Regularizer):
-    """Multiplies each unit by a learned strength and drops strong units in training.
-
-    Args:
-        num_units: channels (or features) of the input.
-        p: rate in [0, 1].
-        mode: "active" or "top"; see `guided_dropout`.
-        rescale: "mean", "layer" or "none"; see `Regularizer`.
-        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
-            `(N, T, C)`.
-
-    Shape: `(N, C)` or `(N, C, *)`, C = `num_units`; the output is like the input.
-
-    Source: Keshari, Singh & Vatsa 2019.
-    """
+    """See `guided_dropout`; `num_units` are the channels or features of the input, whose strengths it learns."""
 
     rule: StrengthRates
+    num_units = property(attrgetter("rule.num_units"), doc="Channels or features of the input.")
+    p = property(attrgetter("rule.p"), doc="The rate.")
+    mode = property(attrgetter("rule.mode"), doc='Which units are dropped: "active" or "top".')
+    strength = property(attrgetter("rule.strength"), doc="(num_units,): the learned strengths.")
 
     def __init__(
         self,
@@ -110,25 +80,5 @@ class GuidedDropout(Regularizer):
     ) -> None:
         super().__init__(Channel(), StrengthRates(num_units, p, mode), Zero(), rescale=rescale, channel_dim=channel_dim)
 
-    @property
-    def num_units(self) -> int:
-        """Channels or features of the input."""
-        return self.rule.num_units
 
-    @property
-    def p(self) -> float:
-        """The rate."""
-        return self.rule.p
-
-    @property
-    def mode(self) -> str:
-        """Which units are dropped: "active" or "top"."""
-        return self.rule.mode
-
-    @property
-    def strength(self) -> Tensor:
-        """(num_units,): the learned strengths."""
-        return self.rule.strength
-
-
-METHODS.add(Method("guided", CARD, GuidedDropout, kind="features"))
+METHODS.add(Method("guided", guided_dropout, GuidedDropout, "features", CARD))

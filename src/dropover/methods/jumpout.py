@@ -1,12 +1,10 @@
 """Jumpout: a random rate, adapted to how many units are active (Wang, Zhou & Bilmes 2019)."""
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
-from dropover.parts.rates import ConstantRate, JumpRate
+from dropover.parts.rates import JumpRate
 from dropover.parts.units import Element
 from dropover.regularizer import Regularizer, Setting, regularize
 
@@ -17,12 +15,10 @@ CARD = Card(
     formula="p = min(p_min + |N(0, sigma²)|, p_max) / share of active units; ŷ = 0 with probability p, else "
     "x / (1 - p)^0.75",
     acts="in training",
-    sources=(
-        Source(
-            "Wang, Zhou, Bilmes 2019: Jumpout: improved dropout for deep neural networks with ReLUs. ICML, PMLR 97",
-            "https://proceedings.mlr.press/v97/wang19q.html",
-        ),
-    ),
+    sources={
+        "Wang, Zhou, Bilmes 2019: Jumpout: "
+        "improved dropout for deep neural networks with ReLUs. ICML, PMLR 97": "https://proceedings.mlr.press/v97/wang19q.html",
+    },
     settings_in_paper="exponent 0.75; p_min, p_max and sigma are not stated in the abstract at hand: the defaults are "
     "ours",
     caveats=(
@@ -42,7 +38,7 @@ def jumpout(
     *,
     training: bool = True,
     rescale: str = "balanced",
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Zero each element of `x` with a probability that is drawn once per call.
 
@@ -51,53 +47,25 @@ def jumpout(
         p_min: the most likely rate, in [0, 1].
         p_max: the greatest rate, in [p_min, 1]; both before the division by the share of elements that are not 0.
         sigma: standard deviation of the normal number whose magnitude is added to `p_min`, at least 0.
-        training: False returns `x` itself.
         rescale: "balanced", as the source; the others are those of `Regularizer`, each by the rate of the call.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or a setting no number.
-        ValueError: a setting outside its range, or an unknown rescaling.
 
     Source: Wang, Zhou & Bilmes 2019.
     """
     rates = JumpRate(p_min, p_max, sigma)
-    return regularize(
-        x, Element(), rates if training else ConstantRate(0.0), Zero(), rescale=rescale, generator=generator
-    )
+    return regularize(x, Element(), rates if training else 0.0, Zero(), rescale=rescale, generator=generator)
 
 
 class Jumpout(Regularizer):
-    """Zeroes each element with a probability that is drawn once per call; `rates` gives its expectation.
-
-    Args:
-        p_min: the most likely rate, in [0, 1].
-        p_max: the greatest rate, in [p_min, 1]; both before the division by the share of elements that are not 0.
-        sigma: standard deviation of the normal number whose magnitude is added to `p_min`, at least 0.
-        rescale: "balanced" (the source), "mean", "layer" or "none"; see `Regularizer`.
-
-    Shape: any; the output is like the input.
-
-    Source: Wang, Zhou & Bilmes 2019.
-    """
+    """See `jumpout`; `rates` gives the expectation of the probability."""
 
     p_min = Setting("rule", "p_min")
     p_max = Setting("rule", "p_max")
     sigma = Setting("rule", "sigma")
 
     def __init__(
-        self,
-        p_min: float = 0.01,
-        p_max: float = 0.6,
-        sigma: float = 0.1,
-        *,
-        rescale: str = "balanced",
-        channel_dim: int | None = None,
+        self, p_min: float = 0.01, p_max: float = 0.6, sigma: float = 0.1, *, rescale: str = "balanced"
     ) -> None:
-        super().__init__(Element(), JumpRate(p_min, p_max, sigma), Zero(), rescale=rescale, channel_dim=channel_dim)
+        super().__init__(Element(), JumpRate(p_min, p_max, sigma), Zero(), rescale=rescale)
 
 
-METHODS.add(Method("jumpout", CARD, Jumpout, kind="features"))
+METHODS.add(Method("jumpout", jumpout, Jumpout, "features", CARD))

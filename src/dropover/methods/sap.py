@@ -1,10 +1,8 @@
 """Stochastic activation pruning (Dhillon et al. 2018)."""
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, Method
 from dropover.parts.draws import WithReplacement
 from dropover.parts.effects import Zero
 from dropover.parts.rates import SampledRates
@@ -17,16 +15,12 @@ CARD = Card(
     "the rest up.",
     formula="q_j = |h_j| / Σ|h|; r draws with replacement; ŷ_j = h_j / (1 - (1 - q_j)^r) if drawn, else 0",
     acts="at inference only",
-    sources=(
-        Source(
-            "Dhillon et al. 2018: Stochastic activation pruning for robust adversarial defense. ICLR",
-            "https://arxiv.org/abs/1803.01442",
-        ),
-        Source(
-            "Athalye, Carlini, Wagner 2018: Obfuscated gradients give a false sense of security. ICML",
-            "https://arxiv.org/abs/1802.00420",
-        ),
-    ),
+    sources={
+        "Dhillon et al. 2018: Stochastic activation pruning for robust adversarial defense. "
+        "ICLR": "https://arxiv.org/abs/1803.01442",
+        "Athalye, Carlini, Wagner 2018: Obfuscated gradients give a false sense of security. "
+        "ICML": "https://arxiv.org/abs/1802.00420",
+    },
     settings_in_paper="fraction = 1 (as many draws as activations), after every layer of a ResNet-20",
     caveats=(
         "It gives no security: an attack that averages the gradient over draws brings its accuracy at ε = 0.031 on "
@@ -37,58 +31,30 @@ CARD = Card(
 
 
 def stochastic_activation_pruning(
-    x: Tensor,
-    fraction: float = 1.0,
-    *,
-    rescale: str = "mean",
-    generator: torch.Generator | None = None,
+    x: Tensor, fraction: float = 1.0, *, rescale: str = "mean", generator: Generator | None = None
 ) -> Tensor:
-    """Prune activations by a draw that prefers large ones.
+    """Prune activations by a draw that prefers large ones; a sample that is all 0 is unchanged.
 
     Args:
         x: any shape; dimension 0 holds the samples.
         fraction: draws per activation: r = ceil(fraction · n) of a sample's n activations are drawn, above 0.
         rescale: "mean" divides a survivor by its chance to survive, as the paper; "layer" by the sample's mean of
             that; "none" leaves it.
-        generator: where the random key comes from; by default torch's own.
 
-    Returns:
-        A tensor like `x`; a sample that is all 0 is unchanged.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or `fraction` no number.
-        ValueError: `fraction` not above 0, or an unknown rescaling.
-
-    Source: Dhillon et al. 2018, algorithm 1.
+    Source: Dhillon et al. 2018, algorithm 1. Known to give no security: Athalye, Carlini & Wagner 2018.
     """
     rates = SampledRates(fraction)
     return regularize(x, Element(), rates, Zero(), draw=WithReplacement(), rescale=rescale, generator=generator)
 
 
 class StochasticActivationPruning(Regularizer):
-    """Prunes activations at inference by a draw that prefers large ones; does nothing in training.
-
-    Args:
-        fraction: draws per activation, above 0.
-        rescale: "mean", "layer" or "none"; see `stochastic_activation_pruning`.
-
-    Shape: any; dimension 0 holds the samples; the output is like the input.
-
-    Source: Dhillon et al. 2018, algorithm 1. Known to give no security: Athalye, Carlini & Wagner 2018.
-    """
+    """See `stochastic_activation_pruning`; acts at inference and does nothing in training."""
 
     fraction = Setting("eval_rule", "fraction")
 
-    def __init__(self, fraction: float = 1.0, *, rescale: str = "mean", channel_dim: int | None = None) -> None:
-        super().__init__(
-            Element(),
-            None,
-            Zero(),
-            eval_rates=SampledRates(fraction),
-            draw=WithReplacement(),
-            rescale=rescale,
-            channel_dim=channel_dim,
-        )
+    def __init__(self, fraction: float = 1.0, *, rescale: str = "mean") -> None:
+        rates = SampledRates(fraction)
+        super().__init__(Element(), None, Zero(), eval_rates=rates, draw=WithReplacement(), rescale=rescale)
 
 
-METHODS.add(Method("sap", CARD, StochasticActivationPruning, kind="features"))
+METHODS.add(Method("sap", stochastic_activation_pruning, StochasticActivationPruning, "features", CARD))

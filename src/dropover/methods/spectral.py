@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.fx import Proxy
 
 from dropover import validation
 from dropover.compute.cosine_transform import from_spectrum, to_spectrum
 from dropover.compute.selection import laid_out_like
-from dropover.method import Card, Method, Source
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card, Method
 from dropover.parts.effects import Zero
 from dropover.parts.rates import MagnitudeRates
 from dropover.parts.units import Element, map_dims
@@ -23,13 +21,10 @@ CARD = Card(
     formula="Z = DCT(X); ẑ = 0 where |z| is up to the sample's quantile, and elsewhere with probability p, else "
     "z / (1 - p); Ŷ = DCT⁻¹(Ẑ)",
     acts="in training",
-    sources=(
-        Source(
-            "Khan, Hayat, Porikli 2017: Regularization of deep neural networks with spectral dropout. Neural Networks "
-            "110 (2019)",
-            "https://arxiv.org/abs/1711.08591",
-        ),
-    ),
+    sources={
+        "Khan, Hayat, Porikli 2017: Regularization of deep neural networks with spectral dropout. "
+        "Neural Networks 110 (2019)": "https://arxiv.org/abs/1711.08591",
+    },
     settings_in_paper="not stated in the abstract at hand; it prunes about 30 % more than dropout. The defaults are "
     "ours",
     caveats=(
@@ -43,19 +38,6 @@ CARD = Card(
 )
 
 
-def _weak_or_chance(p: float, quantile: float) -> MagnitudeRates:
-    p, quantile = validation.number("p", p, 0, 1), validation.number("quantile", quantile, 0, 1)
-    return MagnitudeRates(p, 1.0, quantile)
-
-
-def _in_spectrum(x: Tensor, channel_dim: int, hit: Callable[[Tensor], Tensor]) -> Tensor:
-    """What `hit` makes of the coefficients of `x`, back in space, in the dtype and layout of `x`."""
-    if x.numel() == 0:
-        return x
-    dims = map_dims(x, channel_dim, "spectra")
-    return laid_out_like(from_spectrum(hit(to_spectrum(x, dims)), dims).to(x.dtype), x)
-
-
 def spectral_dropout(
     x: Tensor,
     p: float = 0.1,
@@ -64,25 +46,17 @@ def spectral_dropout(
     training: bool = True,
     rescale: str = "mean",
     channel_dim: int = 1,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Zero weak frequencies of `x`, and each of the others with probability `p`.
+
+    Half precision is transformed in float32.
 
     Args:
         x: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`.
         p: rate of the strong frequencies, in [0, 1].
         quantile: a frequency is weak if its |z| is up to this quantile of its sample's, in [0, 1].
-        training: False returns `x` itself.
-        rescale: "mean" divides the survivors by 1 - p; see `Regularizer` for the others.
-        channel_dim: the dimension of the channels: -1 for tokens `(N, T, C)`.
-        generator: where the random key comes from; by default torch's own.
-
-    Returns:
-        A tensor like `x`. Half precision is transformed in float32.
-
-    Raises:
-        TypeError: `x` is not of a real floating dtype, or a setting no number.
-        ValueError: an input without maps, a setting outside its range, or an unknown rescaling.
+        rescale: of the coefficients: "mean" divides the survivors by 1 - p; see `Regularizer` for the others.
 
     Source: Khan, Hayat & Porikli 2017.
     """
@@ -96,21 +70,7 @@ def spectral_dropout(
 
 
 class SpectralDropout(Regularizer):
-    """Zeroes weak frequencies of the maps, and each of the others with probability `p`.
-
-    `rates` gives the probability of each coefficient to be hit, in the shape of the input.
-
-    Args:
-        p: rate of the strong frequencies, in [0, 1].
-        quantile: a frequency is weak if its |z| is up to this quantile of its sample's, in [0, 1].
-        rescale: "mean", "layer", "balanced" or "none", for the coefficients; see `Regularizer`.
-        channel_dim: the dimension of the channels: 1 unless you say so or `insert` finds another, such as -1 for tokens
-            `(N, T, C)`.
-
-    Shape: `(N, C, L)`, `(N, C, H, W)` or `(N, C, D, H, W)`; the output is like the input.
-
-    Source: Khan, Hayat & Porikli 2017.
-    """
+    """See `spectral_dropout`; `rates` gives the probability of each coefficient to be hit, in the input's shape."""
 
     p = Setting("rule", "p_high")
     quantile = Setting("rule", "quantile")
@@ -138,4 +98,17 @@ class SpectralDropout(Regularizer):
         return _in_spectrum(x, self.channel_dim, super().forward) if self.training else x
 
 
-METHODS.add(Method("spectral-dropout", CARD, SpectralDropout, kind="maps"))
+def _weak_or_chance(p: float, quantile: float) -> MagnitudeRates:
+    p, quantile = validation.number("p", p, 0, 1), validation.number("quantile", quantile, 0, 1)
+    return MagnitudeRates(p, 1.0, quantile)
+
+
+def _in_spectrum(x: Tensor, channel_dim: int, hit: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `hit` makes of the coefficients of `x`, back in space, in the dtype and layout of `x`."""
+    if x.numel() == 0:
+        return x
+    dims = map_dims(x, channel_dim, "spectra")
+    return laid_out_like(from_spectrum(hit(to_spectrum(x, dims)), dims).to(x.dtype), x)
+
+
+METHODS.add(Method("spectral-dropout", spectral_dropout, SpectralDropout, "maps", CARD))

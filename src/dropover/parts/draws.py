@@ -19,6 +19,8 @@ from dropover.parts.units import View, map_dims
 
 __all__ = ["Bernoulli", "Blocks", "Shared", "WithReplacement"]
 
+__all__ = ["Bernoulli", "Blocks", "Shared", "WithReplacement"]
+
 
 @dataclass(frozen=True)
 class Draw:

@@ -1,21 +1,17 @@
 """One look for all figures, how they are laid out, and how they are written."""
 
+import base64
 import math
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dropover.lab.pictures.palette import COLORS, REFERENCE_COLOR
-
 INK, FAINT = "#333333", "#999999"
-SEQUENTIAL, HEAT, SIGNED = "cividis", "inferno", "RdBu_r"
-"""Colour maps for shares, for heat maps, and for differences around 0."""
-MARKERS = ("o", "s", "^", "D", "P", "v", ">", "<", "X")
+SEQUENTIAL, HEAT = "cividis", "inferno"
+"""Colour maps for shares, and for heat maps."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
@@ -76,32 +72,9 @@ def grid_of(panels: int, columns: int) -> tuple[int, int]:
     return rows, math.ceil(panels / rows)
 
 
-def axes_of(figure: Figure, panels: int, columns: int, *, share: bool = False) -> list[Axes]:
-    """As many panels as asked for, row by row; what is left over of the grid stays empty."""
-    rows, columns = grid_of(panels, columns)
-    made = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
-    for number, axes in enumerate(made):
-        if number >= panels:
-            axes.remove()
-        elif share and number + columns >= panels:
-            axes.tick_params(labelbottom=True)  # nothing below it: its own numbers
-    return made[:panels]
-
-
-def letters() -> Iterator[str]:
-    """(a), (b), … for panels' titles."""
-    return (f"({chr(ord('a') + index)})" for index in range(26))
-
-
-def colors_for(names: Iterable[str], reference: str = "none") -> dict[str, str]:
-    """A colour for each name: grey for the reference, the palette in turn for the others."""
-    others = [name for name in names if name != reference]
-    return {reference: REFERENCE_COLOR, **{name: COLORS[i % len(COLORS)] for i, name in enumerate(others)}}
-
-
-def plain_grid(axes: Axes, axis: str = "both") -> None:
-    """Faint grid lines behind the data."""
-    axes.grid(True, axis=axis)  # type: ignore[arg-type]
+def embedded(svg: Path) -> str:
+    """The address of an SVG file's content, for an image on a page: two as parts of a page may share an id."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
 
 
 @styled

@@ -15,8 +15,7 @@ from dropover.lab.models.parts.building import NONE, positions_of
 from dropover.lab.report import charts
 from dropover.lab.report.templates import environment
 from dropover.lab.study import Arm, AttackSettings, Study
-from dropover.method import Card
-from dropover.methods import METHODS
+from dropover.methods import METHODS, Card
 
 
 @dataclass(frozen=True)

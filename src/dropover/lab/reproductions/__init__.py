@@ -3,67 +3,24 @@
 Nothing here imports torch before something is run, so that the list is there at once.
 """
 
-from __future__ import annotations
+from collections.abc import Callable
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from dropover.lab.reproductions.parts.reproduction import FDD, FLIPOVER, Draw, Paper, Reproduction
+from dropover.lab.reproductions.parts.studies import Request
 from dropover.registry import Registry
 
-if TYPE_CHECKING:
-    from dropover.lab.reproductions.parts.items import Item
-    from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.reproductions.parts.request import Request
-    from dropover.lab.study import Scale
-
-
-@dataclass(frozen=True)
-class Paper:
-    """Where a table or figure was printed."""
-
-    short: str
-    text: str
-    url: str
-
-
-FDD = Paper(
-    "FDD",
-    "Ke Z., Wen Z., Xie W., Wang Y., Shen L. (2020). Group-wise dynamic dropout based on latent semantic variations. "
-    "AAAI 34(7), 11229-11236.",
-    "https://doi.org/10.1609/aaai.v34i07.6782",
-)
-FLIPOVER = Paper(
-    "Flipover",
-    "Liang Y., Niu C., Yan P., Wang G. (2024). Flipover outperforms dropout in deep learning. "
-    "Visual Computing for Industry, Biomedicine, and Art 7, 4.",
-    "https://doi.org/10.1186/s42492-024-00153-y",
-)
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """One table or figure of a paper.
-
-    Attributes:
-        name: What the command line calls it.
-        paper: Where it was printed.
-        title: As the paper has it, such as "Table 2".
-        shows: What it shows, in a sentence.
-        requests: The studies it needs at a scale; several names share trained nets where they ask for the same.
-        draw: Turns what those studies brought into tables, pictures and claims.
-        deviations: Where it leaves the paper at any scale, a line each. What a scale changes is found by itself.
-        aliases: Other names.
-    """
-
-    name: str
-    paper: Paper
-    title: str
-    shows: str
-    requests: Callable[[Scale], Sequence[Request]]
-    draw: Callable[[Outcome], Sequence[Item]]
-    deviations: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-
+__all__ = ["FDD", "FLIPOVER", "REPRODUCTIONS", "Reproduction", "reproduces"]
 
 REPRODUCTIONS: Registry[Reproduction] = Registry("table or figure", __name__)
+
+
+def reproduces(
+    paper: Paper, title: str, shows: str, *studies: Request, deviations: tuple[str, ...] = ()
+) -> Callable[[Draw], Draw]:
+    """Decorator: registers what draws a table or figure; the arguments are the attributes of `Reproduction`."""
+
+    def register(draw: Draw) -> Draw:
+        REPRODUCTIONS.add(Reproduction(paper, title, shows, studies, draw, deviations))
+        return draw
+
+    return register

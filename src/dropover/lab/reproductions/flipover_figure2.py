@@ -2,92 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
+from dropover.lab.reproductions import FLIPOVER, reproduces
+from dropover.lab.reproductions.parts.claims import Claims, beats
+from dropover.lab.reproductions.parts.flipover import with_rates
+from dropover.lab.reproductions.parts.items import Cell, Illustration, Item, Line, Table
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dropover.lab.reproductions.parts.items import Item
-    from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.reproductions.parts.request import Request
-    from dropover.lab.study import Scale
-
-ARMS = ("none", *(f"flipover {p}" for p in (0.1, 0.2, 0.3)), *(f"dropout {p}" for p in (0.1, 0.3, 0.5, 0.7, 0.9)))
+ARMS = ("none", *with_rates("flipover", 0.1, 0.2, 0.3), *with_rates("dropout", 0.1, 0.3, 0.5, 0.7, 0.9))
 """The article's nine panels: (a) none, (b)-(d) flipover, (e)-(i) dropout. It does not print the rates."""
+BELOW = {
+    "flipover 0.2": {"dropout 0.5": "dropout 0.5", "none": "no regularisation", "flipover 0.1": "flipover 0.1"},
+    "flipover 0.3": {"flipover 0.2": "flipover 0.2"},
+}
+"""Each arm and those that it ends below in the article, in words."""
 
 
-def requests(scale: Scale) -> Sequence[Request]:
-    """Nine arms on the small CNN."""
-    from dropover.lab.reproductions.parts.request import Request
-
-    return [Request("flipover-cnn", None, ARMS)]
-
-
-def draw(outcome: Outcome) -> Sequence[Item]:
-    """A panel an arm, every seed a line."""
-    from dropover.lab.pictures.curves import losses
-    from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.items import Cell, Claims, Line, Picture, Table
-
-    ran = outcome.ran[0]
-    rows = ran.table[ran.table["measure"].isin(["train_loss", "test_loss"])]
-    rows = rows.sort_values("arm", key=lambda arms: arms.map(ARMS.index), kind="stable")
-    picture = Picture(
-        "figure",
-        "Training and test loss",
-        "Cross-entropy over the epochs, every seed a line. The training loss is that of the regularised net.",
-        losses(rows),
-        rows,
-    )
-    final = ran.figures("test_loss", ran.study.training.epochs)
-    # The article has each of the first below the second.
-    pairs = (
-        ("flipover 0.2", "dropout 0.5"),
-        ("flipover 0.2", "none"),
-        ("flipover 0.2", "flipover 0.1"),
-        ("flipover 0.3", "flipover 0.2"),
-    )
-    judged = [
-        above(
-            f"{arm.capitalize()} ends at a lower test loss than {'no regularisation' if other == 'none' else other}",
-            [final.get(other)],
-            [final.get(arm)],
-            factor=1,
-        )
-        for arm, other in pairs
-    ]
-    losses_end = Table(
-        "last-epoch",
-        "Cross-entropy after the last epoch, and the least test loss of any epoch; means over seeds",
-        ("Method",),
-        ("training", "test", "least test"),
-        tuple(Line((arm,), tuple(Cell(text=f"{value:.3f}") for value in values)) for arm, values in _ends(rows)),
-    )
-    return [picture, losses_end, Claims(judged)]
-
-
-def _ends(rows: pd.DataFrame) -> Iterator[tuple[str, tuple[float, float, float]]]:
-    """Each arm's training and test loss after the last epoch, and the least test loss: each seed's, then the mean."""
-    for arm in ARMS:
-        own = rows[rows["arm"] == arm]
-        if own.empty:
-            continue
-        last = own[own["level"] == own["level"].max()].groupby("measure")["value"].mean()
-        least = own[own["measure"] == "test_loss"].groupby("seed")["value"].min().mean()
-        yield arm, (float(last["train_loss"]), float(last["test_loss"]), float(least))
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "flipover-figure2",
-        FLIPOVER,
-        "Figure 2",
-        "training and test loss of the small CNN without regularisation, with flipover, with dropout",
-        requests,
-        draw,
-        deviations=("The article prints no rates for its panels: flipover 0.1 to 0.3 and dropout 0.1 to 0.9 here.",),
-    )
+@reproduces(
+    FLIPOVER,
+    "Figure 2",
+    "training and test loss of the small CNN without regularisation, with flipover, with dropout",
+    Request("flipover-cnn", None, ARMS),
+    deviations=("The article prints no rates for its panels: flipover 0.1 to 0.3 and dropout 0.1 to 0.9 here.",),
 )
+def draw(evidence: Evidence) -> list[Item]:
+    """A panel an arm, every seed a line."""
+    from dropover.lab.pictures.plots import losses
+
+    run = evidence.runs[0]
+    rows = run.rows("train_loss", "test_loss")
+    rows = rows.sort_values("arm", key=lambda arms: arms.map(ARMS.index), kind="stable")
+    last = run.figures("test_loss", run.study.training.epochs)
+    return [
+        Illustration(
+            "figure",
+            "Training and test loss",
+            "Cross-entropy over the epochs, every seed a line. The training loss is that of the regularised net.",
+            losses(rows),
+            rows,
+        ),
+        Table(
+            "last-epoch",
+            "Cross-entropy after the last epoch, and the least test loss of any epoch; means over seeds",
+            ("Method",),
+            ("training", "test", "least test"),
+            list(_lines(rows)),
+        ),
+        Claims(
+            [
+                beats(f"{arm.capitalize()} ends at a lower test loss than {words}", last, [other], [arm], factor=1)
+                for arm, others in BELOW.items()
+                for other, words in others.items()
+            ]
+        ),
+    ]
+
+
+def _lines(rows: pd.DataFrame) -> Iterator[Line]:
+    """Each arm's training and test loss after the last epoch, and the least test loss: each seed's, then the mean."""
+    for arm, of_arm in rows.groupby("arm", sort=False):
+        last = of_arm[of_arm["level"] == of_arm["level"].max()].groupby("measure")["value"].mean()
+        least = of_arm[of_arm["measure"] == "test_loss"].groupby("seed")["value"].min().mean()
+        values = (last["train_loss"], last["test_loss"], least)
+        yield Line((str(arm),), tuple(Cell(text=f"{value:.3f}") for value in values))

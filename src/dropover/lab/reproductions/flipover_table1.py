@@ -1,60 +1,33 @@
 """Flipover, table 1: clean accuracy of the small CNN."""
 
-from __future__ import annotations
+from dropover.lab.reproductions import FLIPOVER, reproduces
+from dropover.lab.reproductions.parts import flipover
+from dropover.lab.reproductions.parts.claims import Claims, beats
+from dropover.lab.reproductions.parts.items import Item, Table, cells, lines
+from dropover.lab.reproductions.parts.studies import Evidence, Request
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+BEST = "flipover 0.2"
 
-from dropover.lab.reproductions import FLIPOVER, REPRODUCTIONS, Reproduction
 
-if TYPE_CHECKING:
-    from dropover.lab.reproductions.parts.items import Item
-    from dropover.lab.reproductions.parts.outcome import Outcome
-    from dropover.lab.reproductions.parts.request import Request
-    from dropover.lab.study import Scale
-
-ARMS = (
-    "none",
-    *(f"dropout {p}" for p in (0.1, 0.3, 0.5, 0.7, 0.9)),
-    *(f"flipover {p}" for p in (0.1, 0.2, 0.3, 0.4)),
+@reproduces(
+    FLIPOVER,
+    "Table 1",
+    "clean accuracy of the small CNN under flipover and dropout at several rates",
+    Request("flipover-cnn", None, flipover.CNN_ARMS),
 )
-
-
-def requests(scale: Scale) -> Sequence[Request]:
-    """All rates of both methods, clean."""
-    from dropover.lab.reproductions.parts.request import Request
-
-    return [Request("flipover-cnn", None, ARMS)]
-
-
-def draw(outcome: Outcome) -> Sequence[Item]:
+def draw(evidence: Evidence) -> list[Item]:
     """Methods and rates down, accuracy across."""
-    from dropover.lab.reproductions.parts.cells import cells, lines, says, set_name, words
-    from dropover.lab.reproductions.parts.claims import above
-    from dropover.lab.reproductions.parts.items import Claims, Table
-
-    ran = outcome.ran[0]
-    found = ran.figures()
+    run = evidence.runs[0]
+    accuracy = run.figures()
     table = Table(
         "table",
-        f"Test accuracy (%) of the small CNN on {set_name(ran.study.data.name)}",
+        f"Test accuracy (%) of the small CNN on {run.data_set}",
         ("Method", "Rate"),
         ("Accuracy",),
-        lines([words(arm) for arm in ARMS], [cells(ARMS, found, {})]),
+        lines([flipover.words(arm) for arm in flipover.CNN_ARMS], [cells(flipover.CNN_ARMS, accuracy, {})]),
         notes=("Bold: the best. The article's own figures are not in the text at hand.",),
-        says=tuple(says(ran, found)),
+        says=run.says(accuracy),
     )
-    best, others = [found.get("flipover 0.2")], [found.get(arm) for arm in ARMS if arm != "flipover 0.2"]
-    return [table, Claims([above("Flipover 0.2 has the best clean accuracy of all settings", best, others)])]
-
-
-REPRODUCTIONS.add(
-    Reproduction(
-        "flipover-table1",
-        FLIPOVER,
-        "Table 1",
-        "clean accuracy of the small CNN under flipover and dropout at several rates",
-        requests,
-        draw,
-    )
-)
+    others = [arm for arm in flipover.CNN_ARMS if arm != BEST]
+    claim = beats("Flipover 0.2 has the best clean accuracy of all settings", accuracy, [BEST], others)
+    return [table, Claims([claim])]

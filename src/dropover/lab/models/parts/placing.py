@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import Plan, insert
 from dropover.lab.models.parts.positions import Named, Position, PositionError, look, places
-from dropover.method import Method
+from dropover.methods import Method
 from dropover.parts.rates import DensityRates
 from dropover.regularizer import Regularizer
 
@@ -38,9 +38,8 @@ def place(
     layers = {}
     for where, position in look(model, places(model, named, at), images).items():
         channel_dim = settings.get("channel_dim", position.channel_dim)
-        layer = method.make(units=_units(position, channel_dim), **settings)
-        if isinstance(layer, Regularizer) and layer.uses_channels:
-            layer.channel_dim = channel_dim
+        dim = {"channel_dim": channel_dim} if "channel_dim" in method.settings() else {}
+        layer = method.make(units=_units(position, channel_dim), **{**settings, **dim})
         _check(method, layer, position, asked=channel_dim is None)
         layers[where] = layer
     plans: list[Plan] = []

@@ -1,1 +1,1 @@
-"""What the tables and figures share: asking for studies, running them, and turning their rows into cells and claims."""
+"""What the tables and figures share: asking for studies, running them, and drawing and writing what they brought."""

@@ -1,13 +1,43 @@
 """Does a claim of a paper hold on our figures? Judged by paired tests, and left open where the seeds are too few."""
 
-import math
-from collections.abc import Sequence
+from __future__ import annotations
 
-from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import Figure
-from dropover.lab.reproductions.parts.items import Claim
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from dropover.lab.judging.comparison import Figure
+    from dropover.lab.judging.statistics import Difference
 
 HOLDS, FAILS = "holds", "does not hold"
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that the paper says, and whether ours bears it out."""
+
+    text: str
+    verdict: str
+    ours: str
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The paper's claims, judged on our figures."""
+
+    claims: Sequence[Claim]
+    name: str = "claims"
+    title: str = "What the paper claims"
+
+
+def beats(
+    text: str, figures: Mapping[Name, Figure | None], better: Sequence[Name], worse: Sequence[Name], factor: float = 100
+) -> Claim:
+    """The claim that the figures of some names are above those of others: see `above`."""
+    return above(text, [figures.get(name) for name in better], [figures.get(name) for name in worse], factor=factor)
 
 
 def above(
@@ -27,10 +57,12 @@ def above(
         of: What the values are of, in the singular.
         factor: What a difference is multiplied by when it is shown; 100 makes points of shares.
     """
+    from dropover.lab.judging import statistics as st
+
     pairs = [(a, b) for a in better for b in worse if a is not None and b is not None]
-    known = [math.isfinite(value) for pair in pairs for figure in pair for value in figure.values]
+    finite = all(math.isfinite(value) for pair in pairs for figure in pair for value in figure.values)
     absent = not better or not worse or None in (*better, *worse)
-    if absent or not all(known) or any(not _paired(a, b) for a, b in pairs):
+    if absent or not finite or any(a.seeds != b.seeds or len(a.values) != len(b.values) for a, b in pairs):
         return Claim(text, "can't be told: some seeds have no figure to compare", "")
     differences = [st.paired_difference(a.values, b.values) for a, b in pairs]
     ps = [st.paired_p(a.values, b.values) for a, b in pairs]
@@ -40,32 +72,18 @@ def above(
     elif all(p < st.ALPHA and up for p, up in zip(ps, over, strict=True)):
         verdict = HOLDS
     else:
-        verdict = undecided(min(d.n for d in differences), of)
-        if all(d.mean < 0 for d in differences):
-            verdict += "; every difference is the other way round"
-    return Claim(text, verdict, _ours(pairs, differences, factor))
+        n, needed = min(d.n for d in differences), st.pairs_needed()
+        seeds = f"{n} {of}{'s' if n != 1 else ''}"
+        short = f"can't be told with {seeds} (it takes {needed} at the least)"
+        verdict = short if n < needed else f"not shown with {seeds}"
+        verdict += "; every difference is the other way round" if all(d.mean < 0 for d in differences) else ""
+    ours = (f"{a.arm} − {b.arm}: {_interval(d, factor)}" for (a, b), d in zip(pairs, differences, strict=True))
+    return Claim(text, verdict, "; ".join(ours))
 
 
-def _paired(a: Figure, b: Figure) -> bool:
-    """Whether the values of one belong to those of the other: some trials may have failed, or not be done yet."""
-    return len(a.values) == len(b.values) and a.seeds == b.seeds
-
-
-def undecided(n: int, of: str = "seed") -> str:
-    """That a claim is left open with n seeds, and how many it would take at the least."""
-    seeds = f"{n} {of}{'s' if n != 1 else ''}"
-    needed = st.pairs_needed()
-    if n < needed:
-        return f"can't be told with {seeds} (it takes {needed} at the least)"
-    return f"not shown with {seeds}"
-
-
-def _ours(pairs: Sequence[tuple[Figure, Figure]], differences: Sequence[st.Difference], factor: float) -> str:
-    """Each pair's difference, with its 95 % interval."""
-    shown, digits = [], 1 if factor == 100 else 3
-    for (a, b), d in zip(pairs, differences, strict=True):
-        interval = (
-            "" if d.low is None or d.high is None else f" [{factor * d.low:+.{digits}f}, {factor * d.high:+.{digits}f}]"
-        )
-        shown.append(f"{a.arm} − {b.arm}: {factor * d.mean:+.{digits}f}{interval}")
-    return "; ".join(shown)
+def _interval(d: Difference, factor: float) -> str:
+    """A difference with its 95 % interval."""
+    mean, *ends = (
+        "" if value is None else f"{factor * value:+.{1 if factor == 100 else 3}f}" for value in (d.mean, d.low, d.high)
+    )
+    return f"{mean} [{', '.join(ends)}]" if all(ends) else mean

@@ -9,17 +9,15 @@ from dropover.lab.examples import pixels
 from dropover.lab.models.parts.positions import Place
 from dropover.lab.probing.grouping import GROUPS, Inverted, inverted_groups
 from dropover.lab.probing.inverting import entropy
-from dropover.lab.reproductions.parts.outcome import Ran
+from dropover.lab.reproductions.parts.studies import Run
 
 
-def inverted_images(ran: Ran, count: int) -> Iterator[Inverted]:
+def inverted_images(run: Run, count: int) -> Iterator[Inverted]:
     """The first test images, the classes taking turns, each with its maps at "last-conv" inverted."""
-    data = ran.data
-    model = ran.net(ran.study.arms[0].label)
-    place = Place("last-conv", "after")
+    data, net = run.data, run.net(run.study.arms[0].label)
     chosen = balanced_prefix(data.test_labels, min(count, len(data.test_labels)))
     for image in pixels(data.test_images[chosen]):
-        yield inverted_groups(model, place, image)
+        yield inverted_groups(net, Place("last-conv", "after"), image)
 
 
 def map_data(inverted: Inverted) -> pd.DataFrame:

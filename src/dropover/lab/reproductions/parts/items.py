@@ -1,18 +1,27 @@
-"""What a reproduction is made of: tables in the paper's layout, pictures with their data, and claims judged."""
+"""What a reproduction is drawn as: tables in the paper's layout, pictures with their data, and claims judged."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dropover.lab.reproductions.parts.claims import Claims
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
     from dropover.lab.judging.comparison import Figure
-    from dropover.lab.reproductions.parts.printed import Printed
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A figure as printed, in percent."""
+
+    mean: float
+    spread: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,14 +54,15 @@ class Cell:
         if self.ours is None or not math.isfinite(self.ours.mean):
             return ""
         spread = None if self.ours.spread is None else 100 * self.ours.spread
-        return _number(100 * self.ours.mean, spread, self.digits) + ("†" if self.dagger else "")
+        return with_spread(100 * self.ours.mean, spread, self.digits) + ("†" if self.dagger else "")
 
     @property
     def printed_text(self) -> str:
         """The printed figure with its mark; empty if there is none."""
         if self.printed is None:
             return ""
-        return _number(self.printed.mean, self.printed.spread, self.digits) + ("†" if self.printed_dagger else "")
+        text = with_spread(self.printed.mean, self.printed.spread, self.digits)
+        return text + ("†" if self.printed_dagger else "")
 
 
 @dataclass(frozen=True)
@@ -83,15 +93,15 @@ class Table:
 
     name: str
     title: str
-    heads: tuple[str, ...]
-    columns: tuple[str, ...]
-    lines: tuple[Line, ...]
-    notes: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
+    heads: Sequence[str]
+    columns: Sequence[str]
+    lines: Sequence[Line]
+    notes: Sequence[str] = ()
+    says: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
-class Picture:
+class Illustration:
     """A drawn figure, what it shows in words, and the data that it was drawn from."""
 
     name: str
@@ -99,30 +109,58 @@ class Picture:
     caption: str
     drawing: Drawing
     data: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
+    says: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Claim:
-    """Something that the paper says, and whether ours bears it out."""
-
-    text: str
-    verdict: str
-    ours: str
+Item = Table | Illustration | Claims
 
 
-@dataclass(frozen=True)
-class Claims:
-    """The paper's claims, judged on our figures."""
+def cells(
+    arms: Sequence[str], ours: Mapping[str, Figure], printed: Mapping[str, Printed], top: int = 1,
+    daggers: Sequence[str] = (),
+) -> tuple[Cell, ...]:  # fmt: skip
+    """One cell an arm.
 
-    claims: Sequence[Claim]
-    name: str = "claims"
-    title: str = "What the paper claims"
+    Args:
+        arms: The arms, in the table's order.
+        ours: Our figures, those there are.
+        printed: The printed ones, those there are.
+        top: How many of the best are bold.
+        daggers: Arms that have a † in print, and of ours where they are above the reference by Student's t-test.
+    """
+    best = _best({arm: figure.mean for arm, figure in ours.items() if arm in arms}, top)
+    best_printed = _best({arm: value.mean for arm, value in printed.items()}, top)
+    return tuple(
+        Cell(
+            ours.get(arm),
+            printed.get(arm),
+            bold=arm in best,
+            dagger=arm in daggers and arm in ours and ours[arm].dagger,
+            printed_bold=arm in best_printed,
+            printed_dagger=arm in daggers,
+        )
+        for arm in arms
+    )
 
 
-Item = Table | Picture | Claims
+def lines(heads: Sequence[tuple[str, ...]], columns: Sequence[Sequence[Cell]]) -> list[Line]:
+    """Rows from columns: each with its heads and its cell of every column."""
+    return [Line(head, tuple(row)) for head, row in zip(heads, zip(*columns, strict=True), strict=True)]
 
 
-def _number(mean: float, spread: float | None, digits: int) -> str:
+def with_spread(mean: float, spread: float | None, digits: int) -> str:
+    """A mean ± its spread, where that is known."""
     return f"{mean:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
+
+
+def _best(means: Mapping[str, float], top: int) -> set[str]:
+    """The arms with the highest means: `top` at most, but for ties of the very best; none where all are equal."""
+    rounded = {arm: round(mean, 9) for arm, mean in means.items() if math.isfinite(mean)}
+    values = sorted(set(rounded.values()), reverse=True)
+    best: set[str] = set()
+    for value in values if len(values) > 1 else []:
+        group = {arm for arm, mean in rounded.items() if mean == value}
+        if best and len(best | group) > top:
+            break
+        best |= group
+    return best

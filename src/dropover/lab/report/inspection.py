@@ -1,7 +1,8 @@
-"""All pictures that apply to one trained net."""
+"""What a trained net looks like from inside: every picture that applies to it, as files and on one page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -16,13 +17,15 @@ from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.evaluation import right_under_noise
 from dropover.lab.models.parts.positions import Place, Position
 from dropover.lab.noise import NOISES
-from dropover.lab.pictures.histograms import activation_histograms
-from dropover.lab.pictures.images import adversarial_images, noisy_images
-from dropover.lab.pictures.maps import averaged_maps, inverted_maps
+from dropover.lab.pictures.images import adversarial_images, averaged_maps, inverted_maps, noisy_images
+from dropover.lab.pictures.plots import activation_histograms
 from dropover.lab.pictures.scatter import projection_scatter
+from dropover.lab.pictures.style import embedded, save
 from dropover.lab.probing.capturing import PROBING, activations, capture
 from dropover.lab.probing.grouping import GROUPS, inverted_groups
 from dropover.lab.probing.projecting import project
+from dropover.lab.records.files import write_text
+from dropover.lab.report.templates import environment
 from dropover.lab.streams import generator
 from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer
@@ -46,7 +49,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Subject:
     """A trained net, and the images that it is shown.
 
     Attributes:
@@ -61,64 +64,85 @@ class Shown:
     positions: Sequence[Position]
     count: int
 
+    def first(self, count: int) -> Examples:
+        """That many test images at the most, classes taking turns."""
+        labels = self.data.test_labels
+        chosen = balanced_prefix(labels, min(count, len(labels)))
+        return Examples(self.data.test_images[chosen], labels[chosen], 250)
+
     @property
     def images(self) -> Tensor:
-        """The images of a row, classes taking turns; pixels in [0, 1]."""
-        return pixels(self.data.test_images[self._chosen])
-
-    @property
-    def labels(self) -> Tensor:
-        """Their classes."""
-        return self.data.test_labels[self._chosen]
-
-    @property
-    def _chosen(self) -> Tensor:
-        return balanced_prefix(self.data.test_labels, min(self.count, len(self.data.test_labels)))
+        """The images of a row; pixels in [0, 1]."""
+        return pixels(self.first(self.count).images)
 
     @property
     def examples(self) -> Examples:
         """The test images that accuracies and histograms are of."""
-        chosen = balanced_prefix(self.data.test_labels, min(_WATCHED, len(self.data.test_labels)))
-        return Examples(self.data.test_images[chosen], self.data.test_labels[chosen], 250)
+        return self.first(_WATCHED)
+
+    def names(self, labels: Tensor) -> list[str]:
+        """The classes' names, shortened to fit over a picture."""
+        names = [self.data.classes[int(label)] for label in labels]
+        return [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]
 
 
-def draw_all(shown: Shown, eps: float) -> Iterator[Drawing]:
+def write_inspection(folder: Path, title: str, facts: Mapping[str, str], drawings: Iterable[Drawing]) -> list[Path]:
+    """Write each picture as SVG, PDF and PNG, and a page that holds them all and loads nothing.
+
+    The pictures are drawn one by one. `folder` is made if missing; `facts` are terms and descriptions, a line each, of
+    what was inspected. Returns the files, the page first.
+    """
+    page = folder / "index.html"
+    written = [page]
+    blocks = []
+    for drawing in drawings:
+        files = save(drawing.figure, folder / drawing.name)
+        written += files
+        blocks.append({"drawing": drawing, "svg": embedded(files[0]), "files": [file.name for file in files]})
+    template = environment(Path(__file__).parent).get_template("inspection.html")
+    write_text(page, template.render(title=title, facts=facts, blocks=blocks))
+    return written
+
+
+def draw_all(subject: Subject, eps: float) -> Iterator[Drawing]:
     """Every picture that applies, one at a time: what a net has no maps for is left out."""
-    yield draw_histograms(shown)
-    for position in shown.positions:
+    yield _histograms(subject)
+    for position in subject.positions:
         if position.kind in ("maps", "tokens"):
-            yield draw_projections(shown, position)
+            yield _projections(subject, position)
         if position.kind == "maps" and position.channel_dim == 1 and len(position.shape) == 3:
-            yield from draw_inverted(shown, position)
-    yield draw_noisy(shown)
-    yield draw_adversarial(shown, eps)
+            yield from _inverted(subject, position)
+    yield _noisy(subject)
+    yield _adversarial(subject, eps)
 
 
-def draw_histograms(shown: Shown) -> Drawing:
+def _histograms(subject: Subject) -> Drawing:
     """Activations at every position, in evaluation mode and, if the net has layers of dropover's, with them on."""
-    images = pixels(shown.examples.images)
-    acting = any(layer.rule is not None for layer in regularizers(shown.model))
+    images = pixels(subject.examples.images)
+    acting = any(layer.rule is not None for layer in regularizers(subject.model))
     panels = {}
-    for position in shown.positions:
-        panels[f"{position.place}, evaluation"] = activations(shown.model, position.place, images)
+    for position in subject.positions:
+        panels[f"{position.place}, evaluation"] = activations(subject.model, position.place, images)
         if acting:
-            panels[f"{position.place}, layers on"] = activations(shown.model, position.place, images, regularized=True)
+            panels[f"{position.place}, layers on"] = activations(
+                subject.model, position.place, images, regularized=True
+            )
     caption = f"Shares of all activations on {len(images)} test images, in evaluation mode"
     caption += " and with the layers of dropover acting as in training" if acting else ""
     return Drawing("activations", "Activations", f"{caption}.", activation_histograms(panels))
 
 
-def draw_projections(shown: Shown, position: Position) -> Drawing:
+def _projections(subject: Subject, position: Position) -> Drawing:
     """The maps at a position on 2 and 3 principal axes, and what the layer there drops; FDD-2D and -3D if none is."""
-    layer = layer_at(shown.model, position.place)
-    images = shown.images[:_PROJECTED]
+    layer = _layer_at(subject.model, position.place)
+    row = subject.first(subject.count)
+    images, names = pixels(row.images[:_PROJECTED]), subject.names(row.labels[:_PROJECTED])
     if layer is None:
-        maps = activations(shown.model, position.place, images)
+        maps = activations(subject.model, position.place, images)
     else:
-        maps = capture(shown.model, {"layer": layer}, images)["layer"].entered
+        maps = capture(subject.model, {"layer": layer}, images)["layer"].entered
     assert position.channel_dim is not None  # of maps and tokens it is known
     maps = maps.movedim(position.channel_dim, 1)
-    names = _names(shown.data, shown.labels[: len(images)])
     panels = {
         f"image {number} ({name}), {axes}-D": project(sample, layer, axes)
         for axes in (2, 3)
@@ -133,10 +157,10 @@ def draw_projections(shown: Shown, position: Position) -> Drawing:
     )
 
 
-def draw_inverted(shown: Shown, position: Position) -> Iterator[Drawing]:
-    """What the maps at a position look at, by density group, on the first image; entropies over all images shown."""
-    found = [inverted_groups(shown.model, position.place, image) for image in shown.images]
-    first, where = found[0], _file(position.place)
+def _inverted(subject: Subject, position: Position) -> Iterator[Drawing]:
+    """What the maps at a position look at, by density group, on the first image; entropies over all images."""
+    of_images = [inverted_groups(subject.model, position.place, image) for image in subject.images]
+    first, where = of_images[0], _file(position.place)
     yield Drawing(
         f"inverted-{where}",
         f"Maps inverted to the input, {position.place}",
@@ -144,9 +168,9 @@ def draw_inverted(shown: Shown, position: Position) -> Iterator[Drawing]:
         "the pixels by deconvolution: the hotter, the more a pixel speaks for the map.",
         inverted_maps(first),
     )
-    means = {name: [each.entropy(name) for each in found if len(each.members(name))] for name in (*GROUPS, "all")}
+    means = {name: [each.entropy(name) for each in of_images if len(each.members(name))] for name in (*GROUPS, "all")}
     said = ", ".join(f"{name} {sum(values) / len(values):.2f}" for name, values in means.items() if values)
-    images = "1 image" if len(found) == 1 else f"{len(found)} images"
+    images = "1 image" if len(of_images) == 1 else f"{len(of_images)} images"
     yield Drawing(
         f"averages-{where}",
         f"Average heat maps by density, {position.place}",
@@ -156,26 +180,24 @@ def draw_inverted(shown: Shown, position: Position) -> Iterator[Drawing]:
     )
 
 
-def draw_noisy(shown: Shown) -> Drawing:
+def _noisy(subject: Subject) -> Drawing:
     """The images under each noise, with the net's accuracy."""
-    examples = shown.examples
-    clean = logits_on(shown.model, examples, 0).argmax(1) == examples.labels
-    rows = {_with_share("clean", clean): shown.images}
+    examples, images = subject.examples, subject.images
+    clean = logits_on(subject.model, examples, 0).argmax(1) == examples.labels
+    rows = {_with_share("clean", clean): images}
     for name, level in NOISE_LEVELS.items():
-        right = right_under_noise(shown.model, examples, 0, name, level)
-        rows[_with_share(f"{name} {level:g}", right)] = NOISES.get(name).apply(
-            shown.images, level, generator(0, PROBING)
-        )
+        right = right_under_noise(subject.model, examples, 0, name, level)
+        rows[_with_share(f"{name} {level:g}", right)] = NOISES.get(name).apply(images, level, generator(0, PROBING))
     caption = f"Accuracies are of {len(examples.labels)} test images. Pixels are clipped to [0, 1]."
     return Drawing("noisy", "Images under noise", caption, noisy_images(rows))
 
 
-def draw_adversarial(shown: Shown, eps: float) -> Drawing:
+def _adversarial(subject: Subject, eps: float) -> Drawing:
     """Images that the net gets right, what an attack of size ε makes of them, and the difference."""
-    model, examples = shown.model, shown.examples
+    model, examples = subject.model, subject.examples
     right = (logits_on(model, examples, 0).argmax(1) == examples.labels).nonzero().flatten()
     candidates = right if len(right) else torch.arange(len(examples.labels))
-    chosen = candidates[balanced_prefix(examples.labels[candidates], min(shown.count, len(candidates)))]
+    chosen = candidates[balanced_prefix(examples.labels[candidates], min(subject.count, len(candidates)))]
     images, labels = pixels(examples.images[chosen]), examples.labels[chosen]
     (attacked,) = ATTACKS.get(ATTACK).run(model, images, labels, [eps], generator(0, PROBING))
     with torch.no_grad():
@@ -186,20 +208,19 @@ def draw_adversarial(shown: Shown, eps: float) -> Drawing:
         f"{said if len(right) else 'The net is right about no image: there is nothing to attack.'} The difference is "
         f"drawn around grey."
     )
-    picture = adversarial_images(images, attacked, _names(shown.data, before), _names(shown.data, after))
+    picture = adversarial_images(images, attacked, subject.names(before), subject.names(after))
     return Drawing("adversarial", "Images under attack", caption, picture)
 
 
-def layer_at(model: nn.Module, place: Place) -> Regularizer | None:
+def _layer_at(model: nn.Module, place: Place) -> Regularizer | None:
     """The layer of dropover's that hits whole maps at a place: the module itself, or what was inserted there."""
     module = model.get_submodule(place.path)
-    there = [module, *(hook.layer for hook in inserted_at(module) if hook.side == place.side)]
-    fitting = [
+    layers = [
         layer
-        for layer in there
+        for layer in (module, *(hook.layer for hook in inserted_at(module) if hook.side == place.side))
         if isinstance(layer, Regularizer) and layer.rule is not None and isinstance(layer.units, Channel)
     ]
-    return fitting[-1] if fitting else None
+    return layers[-1] if layers else None
 
 
 def _with_share(label: str, right: Tensor) -> str:
@@ -209,9 +230,3 @@ def _with_share(label: str, right: Tensor) -> str:
 def _file(place: Place) -> str:
     """A place as a part of a file's name."""
     return str(place).replace("'", "").replace(" ", "-").replace("/", "-")
-
-
-def _names(data: Data, labels: Tensor) -> list[str]:
-    """The classes' names, shortened to fit over a picture."""
-    names = [data.classes[int(label)] for label in labels]
-    return [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]

@@ -1,0 +1,51 @@
+"""The public names. Written by `python -m tests.stubs`."""
+
+from dropover import functional as functional
+from dropover.insertion.inserting import insert as insert
+from dropover.insertion.layers import regularizers as regularizers
+from dropover.insertion.plan import Plan as Plan
+from dropover.insertion.replacing import replace as replace
+from dropover.methods import METHODS as METHODS
+from dropover.methods.biased import BiasedDropout as BiasedDropout
+from dropover.methods.crossmap import CrossmapDropout as CrossmapDropout
+from dropover.methods.density import DensityDropout as DensityDropout
+from dropover.methods.density_flip import DensityFlipover as DensityFlipover
+from dropover.methods.drop_block import DropBlock as DropBlock
+from dropover.methods.drop_connect import DropConnect as DropConnect
+from dropover.methods.drop_path import DropPath as DropPath
+from dropover.methods.dropout import Dropout as Dropout
+from dropover.methods.flipover import Flipover as Flipover
+from dropover.methods.gaussian import GaussianDropout as GaussianDropout
+from dropover.methods.guided import GuidedDropout as GuidedDropout
+from dropover.methods.jumpout import Jumpout as Jumpout
+from dropover.methods.max_dropout import MaxDropout as MaxDropout
+from dropover.methods.sap import StochasticActivationPruning as StochasticActivationPruning
+from dropover.methods.spatial import SpatialDropout as SpatialDropout
+from dropover.methods.spectral import SpectralDropout as SpectralDropout
+from dropover.parts.draws import Bernoulli as Bernoulli
+from dropover.parts.draws import Blocks as Blocks
+from dropover.parts.draws import Shared as Shared
+from dropover.parts.draws import WithReplacement as WithReplacement
+from dropover.parts.effects import Flip as Flip
+from dropover.parts.effects import Noise as Noise
+from dropover.parts.effects import Zero as Zero
+from dropover.parts.rates.constant import ConstantRate as ConstantRate
+from dropover.parts.rates.density import DensityRates as DensityRates
+from dropover.parts.rates.jump import JumpRate as JumpRate
+from dropover.parts.rates.magnitude import MagnitudeRates as MagnitudeRates
+from dropover.parts.rates.maximum import MaximumRates as MaximumRates
+from dropover.parts.rates.sampled import SampledRates as SampledRates
+from dropover.parts.rates.strength import StrengthRates as StrengthRates
+from dropover.parts.schedules import CosineSchedule as CosineSchedule
+from dropover.parts.schedules import LinearSchedule as LinearSchedule
+from dropover.parts.schedules import StepSchedule as StepSchedule
+from dropover.parts.units import Channel as Channel
+from dropover.parts.units import Element as Element
+from dropover.parts.units import Position as Position
+from dropover.parts.units import Sample as Sample
+from dropover.progress import advance as advance
+from dropover.regularizer import Regularizer as Regularizer
+from dropover.uncertainty import MonteCarlo as MonteCarlo
+from dropover.uncertainty import monte_carlo as monte_carlo
+
+__version__: str
