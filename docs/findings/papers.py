@@ -34,9 +34,9 @@ def verdict(claim: dict[str, Any]) -> str:
     """A claim's verdict: that of the tests over seeds where its command judges it, else as claims.toml has it."""
     if "tested" not in claim:
         return str(claim["verdict"])
-    said = [row["verdict"] for row in _tested(claim)]
-    against = [each == FAILS or (each.startswith("not shown") and "the other way round" in each) for each in said]
-    return VERDICTS[0] if said and {*said} == {HOLDS} else VERDICTS[1] if any(against) else VERDICTS[2]
+    verdicts = [row["verdict"] for row in _tested(claim)]
+    against = [each == FAILS or (each.startswith("not shown") and "the other way round" in each) for each in verdicts]
+    return VERDICTS[0] if verdicts and {*verdicts} == {HOLDS} else VERDICTS[1] if any(against) else VERDICTS[2]
 
 
 def shown(claim: dict[str, Any]) -> str:
@@ -59,22 +59,22 @@ def _tested(claim: dict[str, Any]) -> list[dict[str, str]]:
 
 def blocks() -> dict[str, list[str]]:
     """Every table of the page, by its name there."""
-    made = {f"claims of {PAPERS[paper]}": _claims(found) for paper, found in claims().items()}
+    tables = {f"claims of {PAPERS[paper]}": _claims(of_paper) for paper, of_paper in claims().items()}
     for file in sorted(RESULTS.glob("*/claims.csv")):
         table = pd.read_csv(file, keep_default_na=False)
         lines = [_line([row["text"], row["verdict"], row["ours"]]) for _, row in table.iterrows()]
-        made[file.parent.name] = [
+        tables[file.parent.name] = [
             _line(["claim", "by the tests", "difference, with its 95 % interval"]),
             "|---" * 3 + "|",
             *lines,
         ]
-    return made
+    return tables
 
 
-def _claims(found: list[dict[str, Any]]) -> list[str]:
+def _claims(of_paper: list[dict[str, Any]]) -> list[str]:
     rows = [
         [claim["where"], claim["claim"], f"**{verdict(claim)}**", shown(claim), f"`{claim['command']}`"]
-        for claim in found
+        for claim in of_paper
     ]
     return [_line(["where", "the paper says", "verdict", "what came out", "by"]), "|---" * 5 + "|", *map(_line, rows)]
 
@@ -93,18 +93,18 @@ def _line(cells: list[str]) -> str:
 
 def take(folder: Path) -> None:
     """Copy every name's tables and claims, and the pictures that the page shows; a figure's own data stay there."""
-    shown = re.findall(r"\(reproduced/(.*?)\.png\)", PAGE.read_text(encoding="utf-8"))
-    for own in sorted(path.parent for path in folder.glob("*/page.html")):
-        kept = RESULTS / own.name
-        shutil.rmtree(kept, ignore_errors=True)
-        for file in sorted(own.glob("*.csv")):
+    pictures = re.findall(r"\(reproduced/(.*?)\.png\)", PAGE.read_text(encoding="utf-8"))
+    for source in sorted(path.parent for path in folder.glob("*/page.html")):
+        target = RESULTS / source.name
+        shutil.rmtree(target, ignore_errors=True)
+        for file in sorted(source.glob("*.csv")):
             if not file.name.startswith("figure"):
-                kept.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, kept)
-        main = "figure" if (own / "figure.png").exists() else "table"
-        for name, stem in {own.name: main, f"{own.name}-margin": "figure-margin"}.items():
-            if name in shown:
-                shutil.copy(own / f"{stem}.png", RESULTS / f"{name}.png")
+                target.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, target)
+        main = "figure" if (source / "figure.png").exists() else "table"
+        for name, stem in {source.name: main, f"{source.name}-margin": "figure-margin"}.items():
+            if name in pictures:
+                shutil.copy(source / f"{stem}.png", RESULTS / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ def filled(text: str, blocks: dict[str, list[str]]) -> str:
     Raises:
         ValueError: the page has a table that no result makes, or has one twice, or lacks one that a result makes.
     """
-    there, made = Counter(re.findall(r"<!-- (?!end -->)(.*?) -->", text)), Counter(list(blocks))
-    if there != made:
+    places, tables = Counter(re.findall(r"<!-- (?!end -->)(.*?) -->", text)), Counter(list(blocks))
+    if places != tables:
         raise ValueError(
-            f"tables on the page and not made {sorted(there - made)}, or the reverse {sorted(made - there)}"
+            f"tables on the page and not made {sorted(places - tables)}, or the reverse {sorted(tables - places)}"
         )
     for name, lines in blocks.items():
         start, end = f"<!-- {name} -->", "<!-- end -->"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dropover.lab.pictures.palette import COLORS
-from dropover.lab.pictures.scatter import edges_of
+from dropover.lab.pictures.scatter import draw_borders, edges_of
 from dropover.lab.pictures.style import FAINT, HEAT, new_figure, styled
 from dropover.lab.probing.grouping import GROUPS, Inverted
 
@@ -162,9 +162,7 @@ def _no_map(axes: Axes) -> None:
 def _density_grid(axes: Any, inverted: Inverted) -> None:
     """The maps on their principal axes, filled where they respond."""
     points = inverted.projection.points.numpy()
-    for line_at, edges in zip((axes.axvline, axes.axhline), edges_of(points, inverted.projection.bins), strict=True):
-        for edge in edges:
-            line_at(edge, color="#dddddd", linewidth=0.6, zorder=0)
+    draw_borders(axes, edges_of(points, inverted.projection.bins), zorder=0)
     silent = (inverted.heat.amax(dim=(1, 2)) == 0).numpy()
     for index, name in enumerate(GROUPS):
         members = (inverted.group == index).numpy()

@@ -1,6 +1,6 @@
 """Maps on their principal axes, kept and hit ones marked (Ke et al. 2020, figure 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,13 @@ def edges_of(points: np.ndarray[Any, Any], bins: int) -> list[np.ndarray[Any, An
     ]
 
 
+def draw_borders(axes: Axes, edges: Sequence[np.ndarray[Any, Any]], zorder: float) -> None:
+    """Faint lines along x and y, between the cells."""
+    for line_at, ends in zip((axes.axvline, axes.axhline), edges, strict=True):
+        for end in ends:
+            line_at(end, color="#dddddd", linewidth=0.6, zorder=zorder)
+
+
 def _cells(axes: Axes, projection: Projection) -> None:
     """The grid, each cell shaded by the maps in it."""
     points = projection.points.numpy()
@@ -72,12 +79,8 @@ def _cells(axes: Axes, projection: Projection) -> None:
         share = float(np.median(density[(column == i) & (row == j)]))
         corner, size = (x[i], y[j]), (x[i + 1] - x[i], y[j + 1] - y[j])
         axes.add_patch(Rectangle(corner, *size, facecolor=_CELL, alpha=0.04 + 0.26 * share, linewidth=0, zorder=0))
-    for line in x:
-        axes.axvline(line, color="#dddddd", linewidth=0.6, zorder=0.5)
-    for line in y:
-        axes.axhline(line, color="#dddddd", linewidth=0.6, zorder=0.5)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    draw_borders(axes, (x, y), zorder=0.5)
+    axes.spines[:].set_visible(False)
     axes.set_xlabel("axis 1", labelpad=1, loc="left", color=FAINT, fontsize=7)
     axes.set_ylabel("axis 2", labelpad=1, loc="bottom", color=FAINT, fontsize=7)
     axes.margins(0.04)
