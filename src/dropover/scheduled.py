@@ -40,9 +40,7 @@ class Follower(nn.Module):
     def rates_at(self, progress: float) -> list[float]:
         """What the schedules give for training and for inference; 0 for a rule that isn't scheduled.
 
-        Raises:
-            TypeError: a schedule that gives no number.
-            ValueError: a schedule that gives a number outside [0, 1].
+        `TypeError` for a schedule that gives no number, `ValueError` for one outside [0, 1].
         """
         rules = (self.rule, self.eval_rule)
         return [rule.at(progress) if rule is not None and rule.scheduled else 0.0 for rule in rules]

@@ -15,15 +15,10 @@ _CELLS = 1 << 15  # a grid of up to this many cells fits the processor's cache
 
 
 def crowding(maps: Tensor, components: int, bins: int) -> Tensor:
-    """The relative density around each unit on its sample's principal axes.
+    """(N, U), float32, in (0, 1]: the relative density around each unit on its sample's principal axes.
 
-    Args:
-        maps: (N, U, D): for each of N samples, U units as observations of D variables.
-        components: how many axes.
-        bins: bins per axis, at least 1.
-
-    Returns:
-        (N, U), float32, in (0, 1]: the share of the fullest cell's units that fall in each unit's own cell.
+    It is the share of the fullest cell's units that fall in the unit's own cell. `maps` (N, U, D) holds U units as
+    observations of D variables; each of the axes, `components` in number, is cut into `bins`.
     """
     samples, units, variables = maps.shape
     if maps.dtype != torch.float64 and variables > 1 and bins**components <= _CELLS:
@@ -38,15 +33,10 @@ def crowding(maps: Tensor, components: int, bins: int) -> Tensor:
 
 
 def principal_projections(maps: Tensor, components: int) -> Tensor:
-    """Project each sample's units on their leading principal axes.
+    """(N, U, components): each sample's units on their leading principal axes; `maps` as `crowding` takes them.
 
-    Args:
-        maps: (N, U, D): for each of N samples, U units as observations of D variables.
-        components: how many axes, k.
-
-    Returns:
-        (N, U, k), float32 or better, finite; sign, order and length of an axis carry no meaning. Axes beyond the rank
-        of the observations are 0.
+    Float32 or better, finite; sign, order and length of an axis carry no meaning. Axes beyond the rank of the
+    observations are 0.
     """
     maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
     units, variables = maps.shape[1:]
@@ -107,14 +97,7 @@ def relative_density(projected: Tensor, bins: int) -> Tensor:
 
     Each component is cut into `bins` equal bins between its least and greatest value over the sample's units; the
     greatest value belongs to the last bin (the paper's formula would give it a bin of its own), and a component
-    without extent is one bin.
-
-    Args:
-        projected: (N, U, k).
-        bins: bins per component, at least 1.
-
-    Returns:
-        (N, U), float32, in (0, 1].
+    without extent is one bin. (N, U, k) becomes (N, U), float32, in (0, 1].
     """
     low, high = projected.amin(dim=1, keepdim=True), projected.amax(dim=1, keepdim=True)
     width = (high - low) / bins

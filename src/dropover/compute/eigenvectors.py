@@ -22,13 +22,9 @@ _CONVERGED = 1e-5  # radians, at which an axis is as good as float32 maps let it
 
 
 def leading_axis(symmetric: Tensor) -> Tensor:
-    """The eigenvector of the largest eigenvalue of positive semi-definite matrices, by repeated squaring.
+    """(N, M, 1): the leading eigenvector of positive semi-definite matrices (N, M, M), of length 1, by squaring.
 
-    Args:
-        symmetric: (N, M, M), floating, M not much above `SQUARED`.
-
-    Returns:
-        (N, M, 1), of length 1; 0 for a matrix of zeros.
+    M is not much above `SQUARED`; a matrix of zeros has a vector of zeros.
     """
     power = symmetric / _size(symmetric)
     for step in range(1, _SQUARINGS + 1):
@@ -41,23 +37,12 @@ def leading_axis(symmetric: Tensor) -> Tensor:
 
 
 def leading_axes(symmetric: Tensor, count: int) -> Tensor:
-    """Eigenvectors of the largest eigenvalues of positive semi-definite matrices, by filtered subspace iteration.
+    """(N, M, count): leading eigenvectors of positive semi-definite matrices (N, M, M), by filtered subspace iteration.
 
-    Args:
-        symmetric: (N, M, M), floating, without NaN or infinity.
-        count: how many eigenvectors; at most M.
-
-    Returns:
-        (N, M, count), the leading one first; orthonormal, or 0 beyond the rank.
+    The leading one comes first; they are orthonormal, or 0 beyond the rank. Matrices hold no NaN or infinity. The block
+    is held as rows (N, block, M): products with few rows are several times faster than with few columns.
     """
-    return _by_filtering(symmetric / _size(symmetric), count)
-
-
-def _by_filtering(matrix: Tensor, count: int) -> Tensor:
-    """Chebyshev-filtered subspace iteration, for matrices whose largest entry is 1.
-
-    The block is held as rows (N, block, M): products with few rows are several times faster than with few columns.
-    """
+    matrix = symmetric / _size(symmetric)
     size = matrix.shape[-1]
     block = min(size, count + _GUARD)
     # Any start that is not orthogonal to the answer does; a fixed one keeps PyTorch's generator out of it.

@@ -56,7 +56,7 @@ class Flip(Effect):
 
     @property
     def mean(self) -> float:
-        """The expected factor of a hit unit."""
+        """The factor of a hit unit."""
         return -self.amplitude
 
     def __call__(self, x: Tensor, hits: Hits, scale: float | Tensor) -> Tensor:

@@ -33,12 +33,7 @@ class _Way:
 
 
 class LinearSchedule(_Way):
-    """From `start` to `end` in a straight line.
-
-    Attributes:
-        start: rate at progress 0, in [0, 1].
-        end: rate at progress 1, in [0, 1].
-    """
+    """From the rate `start` at progress 0 to the rate `end` at 1, both in [0, 1], in a straight line."""
 
     def __call__(self, progress: float) -> float:
         """The rate at a progress in [0, 1]."""
@@ -46,12 +41,7 @@ class LinearSchedule(_Way):
 
 
 class CosineSchedule(_Way):
-    """From `start` to `end` along half a cosine: slow at both ends, steepest in the middle.
-
-    Attributes:
-        start: rate at progress 0, in [0, 1].
-        end: rate at progress 1, in [0, 1].
-    """
+    """From the rate `start` to the rate `end`, both in [0, 1], along half a cosine: steepest in the middle."""
 
     def __call__(self, progress: float) -> float:
         """The rate at a progress in [0, 1]."""
@@ -60,11 +50,9 @@ class CosineSchedule(_Way):
 
 @dataclass(frozen=True)
 class StepSchedule:
-    """The first of `values` until the progress `at[0]`, from there on the second, and so on.
+    """The first of `values`, rates in [0, 1], until the progress `at[0]`, from there on the second, and so on.
 
-    Attributes:
-        values: rates in [0, 1], one more than there are steps.
-        at: where the steps are, increasing, each above 0 and below 1.
+    There is one value more than steps, which are increasing, each above 0 and below 1.
     """
 
     values: tuple[float, ...]

@@ -140,7 +140,7 @@ def _fill(y, first, low, high, less):
 
 @kernel({"y": "i8", "count": "i8", "key": "i8", "less": "f4"})
 def lanes(arguments):
-    """The lanes of a key, as `masks.lanes`."""
+    """The lanes of a key, less a border, as `masks.margins`."""
     a = carray(arguments, 1)[0]
     low, high = _halves(a.key)
     while True:
