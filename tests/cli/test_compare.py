@@ -167,7 +167,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_no_traceback(study: Path):
                 break
         # As a terminal does it: to the command and its workers alike.
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=600)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

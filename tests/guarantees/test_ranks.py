@@ -25,7 +25,7 @@ def run(folder, seeds):
         for rank in range(WORLD)
     ]
     try:
-        errors = [process.communicate(timeout=60)[1] for process in processes]
+        errors = [process.communicate(timeout=600)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()

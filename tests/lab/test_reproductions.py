@@ -187,7 +187,7 @@ def test_a_stop_keeps_and_draws_what_is_finished_and_the_same_command_goes_on(tm
         if line.startswith("[2/10]"):
             os.killpg(process.pid, signal.SIGTERM)
             break
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 143
     page = tmp_path / "flipover-table1" / "page.html"
     assert re.fullmatch(
