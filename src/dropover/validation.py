@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-from torch import Tensor
-
 
 def number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> float:
     """`value` as a float within [low, high]; `TypeError` if it is no number, `ValueError` if it is outside."""
@@ -42,14 +40,6 @@ def choice(name: str, value: object, allowed: Iterable[object]) -> None:
     options = list(allowed)
     if value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
-
-
-def activations(x: object) -> None:
-    """`x` must be a tensor of real floating-point numbers: nothing else can be dropped and rescaled."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"input must be a torch.Tensor, got {type(x).__name__}")
-    if not x.is_floating_point():
-        raise TypeError(f"input must have a real floating-point dtype such as torch.float32, got {x.dtype}")
 
 
 def _interval(low: float, high: float) -> str:

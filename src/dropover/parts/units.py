@@ -5,7 +5,6 @@ them once: it checks the input and returns a `View`, which all other parts take.
 elements, an input of one dimension or none is one sample.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -38,9 +37,10 @@ class View:
         x = self.x
         if self.units.elementwise:
             return x.reshape(x.shape[0] if x.ndim > 1 else 1, -1, 1)
-        within = sorted({*range(x.ndim)} - {*self.dims})
-        x = x.permute(*self.dims, *within)
-        return x.reshape(x.shape[0], -1, math.prod(x.shape[len(self.dims) :]))
+        count = len(self.dims)
+        x = x.movedim(tuple(self.dims), tuple(range(count)))
+        x = x.flatten(count) if x.ndim > count else x.unsqueeze(count)
+        return x.unsqueeze(1) if count == 1 else x.flatten(1, count - 1)
 
     def spread(self, values: Tensor) -> Tensor:
         """One number per unit, to be broadcast over `x`."""
