@@ -1,58 +1,49 @@
 """What CIFAR-10 and CIFAR-100 share: batches of pickled arrays, packed into one archive."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dropover.lab.data import Data
-from dropover.lab.data.parts.checked_set import CheckedSet
+from dropover.lab.data import Data, DataError
+from dropover.lab.data.parts.published import CheckedSet, check_md5
 
 
-@dataclass(frozen=True)
-class Cifar:
-    """One of the two.
+class Cifar(CheckedSet):
+    """One of the two, its files in the folder that the archive unpacks to."""
 
-    Attributes:
-        name: The data set's name.
-        torchvision: Its class in `torchvision.datasets`.
-        folder: The folder that the archive unpacks to.
-        files: The files in it.
-    """
+    def address(self) -> str:
+        """The archive's."""
+        return str(self.kind.url)
 
-    name: str
-    torchvision: str
-    folder: str
-    files: tuple[str, ...]
-
-    def as_set(self) -> CheckedSet:
-        """The files, where they are and how they are read."""
-        return CheckedSet(
-            self.name,
-            tuple(f"{self.folder}/{file}" for file in self.files),
-            self._checksums,
-            self._read,
-            lambda folder: self._kind()(folder, download=True),
-            lambda: str(self._kind().url),
-            lambda: (self._kind().filename, self._kind().tgz_md5),
-        )
-
-    def _kind(self) -> Any:
-        # Imported here: it takes two seconds, which a trial on other images needn't wait for.
-        from torchvision import datasets
-
-        return getattr(datasets, self.torchvision)
-
-    def _checksums(self) -> Mapping[str, str]:
-        kind = self._kind()
+    def checksums(self) -> Mapping[str, str]:
+        """Every file's published MD5."""
+        kind = self.kind
         pairs = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
-        return {f"{self.folder}/{file}": checksum for file, checksum in pairs}
+        return {f"{kind.base_folder}/{file}": checksum for file, checksum in pairs}
 
-    def _read(self, place: Path) -> Data:
-        train, test = self._kind()(place, train=True), self._kind()(place, train=False)
+    def unpack(self, folder: Path | None) -> Path | None:
+        """Unpack the archive if one of the places has it."""
+        from torchvision.datasets.utils import extract_archive
+
+        name = self.kind.filename
+        place = next((place for place in self.places(folder) if (place / name).is_file()), None)
+        if place is None:
+            return None
+        check_md5(place / name, self.kind.tgz_md5)
+        try:
+            extract_archive(str(place / name), str(place))
+        except OSError as error:
+            raise DataError(
+                f"{name} in {place} can't be unpacked there ({error}): unpack it yourself and set data.folder"
+            ) from None
+        return place
+
+    def read_by_torchvision(self, place: Path) -> Data:
+        """The images; raises what torchvision raises."""
+        train, test = self.kind(place, train=True), self.kind(place, train=False)
         return Data(_images(train), _labels(train), _images(test), _labels(test), tuple(train.classes))
 
 
