@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dropover.lab.data import DATA, Data, DataError, DataSource
-from dropover.lab.data.parts.decoding import decoded
+from dropover.lab.data.parts.decoding import decode_images
 from dropover.lab.streams import generator
 
 TEST_SHARE = 0.2
@@ -21,8 +21,7 @@ def load(folder: Path | None = None, size: int | None = None) -> Data:
 
     Args:
         folder: The folder; a leading ~ is the home directory.
-        size: Pixels a side that every image is scaled and centre-cropped to. Without it they must be square and of
-            one size.
+        size: As for `decode_images`.
 
     Raises:
         DataError: the folder isn't laid out like this, or an image can't be used.
@@ -33,39 +32,39 @@ def load(folder: Path | None = None, size: int | None = None) -> Data:
     if not root.is_dir():
         raise DataError(f"folder {root} does not exist" if not root.exists() else f"folder {root} is not a folder")
     parts = [root / "train", root / "test"]
-    there = [part.is_dir() for part in parts]
-    if any(there) and not all(there):
-        present, absent = ("train", "test") if there[0] else ("test", "train")
-        raise DataError(
-            f"folder {root} has {present} and no {absent}: make both, or have only folders of classes in it"
-        )
-    if not all(there):
-        files, labels, classes = _listed(root)
-        images = decoded(files, size)
+    there = [part.name for part in parts if part.is_dir()]
+    if not there:
+        files, labels, classes = _files(root)
+        images = decode_images(files, size)
         test = _test_share(labels)
         return Data(images[~test], labels[~test], images[test], labels[test], classes)
-    train_files, train_labels, classes = _listed(parts[0])
-    test_files, test_labels, test_classes = _listed(parts[1])
+    if len(there) == 1:
+        absent = "test" if there[0] == "train" else "train"
+        raise DataError(
+            f"folder {root} has {there[0]} and no {absent}: make both, or have only folders of classes in it"
+        )
+    (train_files, train_labels, classes), (test_files, test_labels, test_classes) = map(_files, parts)
     if classes != test_classes:
         odd = min(set(classes) ^ set(test_classes))
         lacks = parts[1] if odd in classes else parts[0]
         raise DataError(f"folder {lacks} has no class {odd!r}: train and test must have the same classes")
     # Together, so that all are of one size and grey only if all are.
-    images = decoded([*train_files, *test_files], size)
+    images = decode_images([*train_files, *test_files], size)
     count = len(train_files)
     return Data(images[:count], train_labels, images[count:], test_labels, classes)
 
 
-def _listed(root: Path) -> tuple[list[Path], Tensor, tuple[str, ...]]:
+def _files(root: Path) -> tuple[list[Path], Tensor, tuple[str, ...]]:
+    """The images' files with their labels, and the classes."""
     from torchvision.datasets import ImageFolder
 
     try:
-        found = ImageFolder(root)
+        images = ImageFolder(root)
     except OSError as error:
         raise DataError(f"folder {root} must have one folder of images for each class: {error}") from None
-    if len(found.classes) < 2:
-        raise DataError(f"folder {root} must have a folder for each of two classes or more, got {found.classes[0]!r}")
-    return [Path(file) for file, _label in found.samples], torch.tensor(found.targets), tuple(found.classes)
+    if len(images.classes) < 2:
+        raise DataError(f"folder {root} must have a folder for each of two classes or more, got {images.classes[0]!r}")
+    return [Path(file) for file, _label in images.samples], torch.tensor(images.targets), tuple(images.classes)
 
 
 def _test_share(labels: Tensor) -> Tensor:

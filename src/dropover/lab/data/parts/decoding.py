@@ -1,7 +1,8 @@
 """Image files become one tensor, decoded by several threads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ GREY = ("1", "L", "LA")
 COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
-def decoded(files: Sequence[Path], size: int | None) -> Tensor:
+def decode_images(files: Sequence[Path], size: int | None) -> Tensor:
     """The images as uint8 of shape (N, C, H, W): one channel if all of them are grey, else three.
 
     Args:
@@ -44,14 +45,21 @@ def decoded(files: Sequence[Path], size: int | None) -> Tensor:
     return torch.from_numpy(images)
 
 
-def _head(file: Path) -> tuple[str, tuple[int, int]]:
-    """The image's mode and (width, height), which stand at the beginning of the file."""
+@contextmanager
+def _image(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
-            mode, shape = image.mode, image.size
+            yield image
     # The readers of the many formats raise whatever they stumble over.
     except Exception as error:
-        raise _unreadable(file, error) from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{file.name} in {file.parent} can't be decoded ({reason}): replace or remove it") from None
+
+
+def _head(file: Path) -> tuple[str, tuple[int, int]]:
+    """The image's mode and (width, height), which stand at the beginning of the file."""
+    with _image(file) as image:
+        mode, shape = image.mode, image.size
     if mode not in (*GREY, *COLOUR):
         raise DataError(
             f"{file.name} in {file.parent} has more than 8 bits a channel (Pillow's mode {mode}): convert it"
@@ -61,32 +69,22 @@ def _head(file: Path) -> tuple[str, tuple[int, int]]:
 
 def _pixels(file: Path, mode: str, side: int) -> NDArray[np.uint8]:
     """The image's pixels, of shape (C, side, side)."""
-    try:
-        with Image.open(file) as image:
-            # A palette may hold transparent colours, which only this step understands.
-            plain = (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert(mode)
-            if plain.size != (side, side):
-                plain = ImageOps.fit(plain, (side, side), Image.Resampling.BILINEAR)
-    except Exception as error:
-        raise _unreadable(file, error) from None
+    with _image(file) as image:
+        # A palette may hold transparent colours, which only this step understands.
+        plain = (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert(mode)
+        if plain.size != (side, side):
+            plain = ImageOps.fit(plain, (side, side), Image.Resampling.BILINEAR)
     return np.asarray(plain).reshape(side, side, -1).transpose(2, 0, 1)
 
 
-def _unreadable(file: Path, error: Exception) -> DataError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return DataError(f"{file.name} in {file.parent} can't be decoded ({reason}): replace or remove it")
-
-
 def _common_side(files: Sequence[Path], shapes: Sequence[tuple[int, int]]) -> int:
-    first = shapes[0]
-    other = next((index for index, shape in enumerate(shapes) if shape != first), None)
-    if other is not None:
-        raise DataError(
-            f"size must be given, since the images differ: {files[0]} has {first[0]}×{first[1]} pixels, "
-            f"{files[other]} has {shapes[other][0]}×{shapes[other][1]}"
-        )
-    if first[0] != first[1]:
-        raise DataError(
-            f"size must be given, since the images aren't square: {files[0]} has {first[0]}×{first[1]} pixels"
-        )
-    return first[0]
+    width, height = shapes[0]
+    for file, (other_width, other_height) in zip(files, shapes, strict=True):
+        if (other_width, other_height) != (width, height):
+            raise DataError(
+                f"size must be given, since the images differ: {files[0]} has {width}×{height} pixels, "
+                f"{file} has {other_width}×{other_height}"
+            )
+    if width != height:
+        raise DataError(f"size must be given, since the images aren't square: {files[0]} has {width}×{height} pixels")
+    return width
