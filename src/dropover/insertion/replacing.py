@@ -1,21 +1,25 @@
 """Modules of an existing model exchanged for others, such as its dropout for another."""
 
+import dataclasses
+import inspect
+from collections.abc import Callable
+
 from torch import nn
 
-from dropover.insertion import refusals
-from dropover.insertion.changes import Change, undo_all
-from dropover.insertion.channels import Channels, channels_at
-from dropover.insertion.functional_rates import functional_rates
-from dropover.insertion.inserting import free_of_fusion
 from dropover.insertion.layers import TORCH_DROPOUTS
-from dropover.insertion.making import Make, check_make, made
-from dropover.insertion.matching import matched, names_of
-from dropover.insertion.plan import Placement, Plan
-from dropover.insertion.settling import asks_for_channels
-from dropover.insertion.swapping import check_swaps, fitted, settle_swap, swap
+from dropover.insertion.names import Key, ModuleNames, quoted
+from dropover.insertion.placing import Wish, copy_for, place
+from dropover.insertion.plan import Plan
+from dropover.insertion.refusals import check_position
+from dropover.regularizer import Regularizer
+
+Make = nn.Module | type[nn.Module] | Callable[[nn.Module], nn.Module]
+
+# Where modules keep dropout rates as plain numbers that they apply as a function, so that no layer can be put there.
+_FUNCTIONAL_RATES = ("dropout", "attention_dropout", "attn_drop_p", "drop_rate")
 
 
-def replace(model: nn.Module, kind: str | type[nn.Module], make: Make) -> Plan:
+def replace(model: nn.Module, kind: Key, make: Make) -> Plan:
     """Exchange modules of a model for others.
 
     Args:
@@ -41,37 +45,81 @@ def replace(model: nn.Module, kind: str | type[nn.Module], make: Make) -> Plan:
         >>> plan = replace(model, torch.nn.Dropout, Flipover(0.1))
         >>> plan = replace(model, torch.nn.Dropout, lambda old: Flipover(old.p / 2))
     """
-    check_make(make)
-    known = names_of(model)
-    dropout = isinstance(kind, type) and issubclass(kind, TORCH_DROPOUTS)
-    stay = functional_rates(known) if dropout else []
+    if isinstance(make, type) and not issubclass(make, nn.Module):
+        raise TypeError(f"make: a class must be a subclass of torch.nn.Module, got {make.__name__}")
+    if not callable(make):
+        raise TypeError(
+            f"make must be a layer (each place gets a copy), a class of layers, or a function that returns the new "
+            f"module for the old one, got {make!r}"
+        )
+    names = ModuleNames(model)
+    stay = _functional_rates(names) if isinstance(kind, type) and issubclass(kind, TORCH_DROPOUTS) else []
     try:
-        found = matched(known, kind)
+        hosts = names.matching(kind)
     except ValueError as error:
         if not stay:
             raise
         raise ValueError(f"{error}; applied as a function, and so out of reach: {'; '.join(stay)}") from error
-    swaps: dict[nn.Module, nn.Module] = {}
-    channels: dict[nn.Module, Channels | None] = {}
-    for old in found:
-        refusals.check(known, old)
-        new = made(make, old, known[old][0])
+    wishes = []
+    for old in hosts:
+        check_position(names, old)
+        new = _make(make, old, names)
         if new is not old:
-            swaps[old] = fitted(known, old, new)
-    check_swaps(known, swaps)
-    for old, new in swaps.items():
-        told = channels_at(known, old, "instead") if asks_for_channels(new) else None
-        channels[old] = settle_swap(known, old, new, told)
-    changes: list[Change] = []
-    placements = []
+            wishes.append(Wish(old, "instead", new))
+    plan = place(model, names, wishes)
+    return dataclasses.replace(plan, notes=tuple(f"{each} is applied as a function and stays" for each in stay))
+
+
+def _make(make: Make, old: nn.Module, names: ModuleNames) -> nn.Module:
+    """The module that comes instead of `old`."""
+    where = f"instead of {names.label(old)}"
+    if isinstance(make, nn.Module):
+        return copy_for(where, make)
+    if isinstance(make, type):
+        return _of_class(make, old, where)
+    new = make(old)
+    if not isinstance(new, nn.Module):
+        raise TypeError(f"make must return a torch.nn.Module, got {new!r} for {quoted(names.of[old][0])}")
+    return new
+
+
+def _of_class(kind: type[nn.Module], old: nn.Module, where: str) -> nn.Module:
+    """A module of a class at its defaults; a dropout's rate `p` goes over to a class that has one."""
+    parameters = inspect.signature(kind).parameters
+    carries = "p" in parameters and isinstance(old, (*TORCH_DROPOUTS, Regularizer)) and hasattr(old, "p")
+    settings = {"p": old.p} if carries else {}
+    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in unnamed and name not in settings
+    ]
+    if needed:
+        raise TypeError(
+            f"{kind.__name__} {where}: the class needs {', '.join(needed)}; give a layer, or a function such as "
+            f"lambda old: {kind.__name__}({', '.join(f'{name}=...' for name in needed)})"
+        )
     try:
-        for old, new in swaps.items():
-            note = free_of_fusion(known, old, new, changes)
-            changes.extend(swap(known, old, new))
-            placements.append(Placement(known[old], "instead", type(old).__name__, new, note, channels[old]))
-    except BaseException:
-        undo_all(changes)
-        raise
-    notes = tuple(f"{each} is applied as a function and stays" for each in stay)
-    replaced = {known[old][0]: (old, new) for old, new in swaps.items()}
-    return Plan(tuple(placements), notes, replaced, changes)
+        return kind(**settings)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{kind.__name__} {where}: {error}") from error
+
+
+def _functional_rates(names: ModuleNames) -> list[str]:
+    """The rates above 0 that modules apply as a function, one description for all modules of a kind."""
+    groups: dict[tuple[str, str, float], list[str]] = {}
+    for module, (name, *_) in names.of.items():
+        for attribute in _FUNCTIONAL_RATES:
+            rate = vars(module).get(attribute)
+            if isinstance(rate, float) and rate > 0 and _reads(module, attribute):
+                groups.setdefault((attribute, type(module).__name__, rate), []).append(name or "the root")
+    return [
+        f"{attribute}={rate:g} of {kind} at {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+        for (attribute, kind, rate), places in groups.items()
+    ]
+
+
+def _reads(module: nn.Module, attribute: str) -> bool:
+    # Some modules keep a rate only to pass it to their children when they are made.
+    functions = [getattr(type(module), name) for name in dir(type(module)) if name.startswith("forward")]
+    return any(attribute in code.co_names for code in (getattr(each, "__code__", None) for each in functions) if code)

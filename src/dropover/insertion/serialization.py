@@ -1,6 +1,5 @@
 """Layers as JSON and back. Classes come from a fixed table; nothing is ever evaluated."""
 
-import difflib
 import inspect
 import typing
 from typing import Any
@@ -14,6 +13,7 @@ from dropover.parts.effects import Effect
 from dropover.parts.rates import Rates
 from dropover.parts.schedules import KNOWN
 from dropover.parts.units import Units
+from dropover.registry import did_you_mean
 from dropover.regularizer import Regularizer
 
 Encoded = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -35,7 +35,9 @@ def encode(part: Any) -> Encoded:
             f"only dropover's own layers and schedules can be saved in a plan, got a {type(part).__name__}; known are "
             f"{', '.join(table)}"
         )
-    settings = part.settings() if isinstance(part, Regularizer) else _attributes(part)
+    # A learned strength is a weight, not a setting: it goes with `plan.layers.state_dict()`.
+    names = inspect.signature(type(part)).parameters
+    settings = part.settings() if isinstance(part, Regularizer) else {name: getattr(part, name) for name in names}
     encoded: dict[str, Any] = {
         "class": type(part).__name__,
         "settings": {name: encode(value) for name, value in settings.items()},
@@ -59,21 +61,20 @@ def decode(value: Any) -> Any:
         raise ValueError(f"a part must have exactly the keys 'class' and 'settings', got {sorted(value)}")
     name, table = value["class"], _classes()
     if not isinstance(name, str) or name not in table:
-        raise ValueError(f"unknown class {name!r}: {_hint(str(name), table)}known are {', '.join(table)}")
-    known = inspect.signature(table[name]).parameters
+        raise ValueError(f"unknown class {name!r}: {did_you_mean(str(name), table, 1)}known are {', '.join(table)}")
+    names = inspect.signature(table[name]).parameters
     for setting in value["settings"]:
-        if setting not in known:
-            raise ValueError(
-                f"{name} has no setting {setting!r}: {_hint(setting, known)}known are {', '.join(known) or 'none'}"
-            )
+        if setting not in names:
+            hint = did_you_mean(setting, names, 1)
+            raise ValueError(f"{name} has no setting {setting!r}: {hint}known are {', '.join(names) or 'none'}")
     settings = {setting: decode(each) for setting, each in value["settings"].items()}
     try:
-        made = table[name](**settings)
+        part = table[name](**settings)
         if "progress" in value:
-            _follow(made, value["progress"])
+            _follow(part, value["progress"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from error
-    return made
+    return part
 
 
 def _follow(part: Any, progress: Any) -> None:
@@ -96,14 +97,3 @@ def _classes() -> dict[str, type]:
     layers = [each for each in (method.layer for method in METHODS) if isinstance(each, type)]
     layers = [each for each in layers if issubclass(each, Regularizer)]
     return {each.__name__: each for each in (Regularizer, *layers, *parts)}
-
-
-def _attributes(part: Any) -> dict[str, Any]:
-    # A learned strength is a weight, not a setting: it goes with `plan.layers.state_dict()`.
-    names = inspect.signature(type(part)).parameters
-    return {name: getattr(part, name) for name in names}
-
-
-def _hint(name: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}? " if close else ""

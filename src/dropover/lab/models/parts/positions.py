@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from dropover.insertion import insert
 from dropover.insertion.channels import Channels
-from dropover.insertion.matching import matched, names_of
-from dropover.insertion.trail import found_channels
+from dropover.insertion.names import ModuleNames
+from dropover.insertion.trail import find_channels
 
 Kind = Literal["maps", "features", "tokens", "attention", "unknown"]
 Named = Mapping[str, str | tuple[str, ...]]
@@ -80,20 +80,20 @@ def places(model: nn.Module, named: Named, words: Iterable[str]) -> list[Place]:
     Raises:
         PositionError: nothing is called so, or two words mean the same place.
     """
-    known = names_of(model)
+    names = ModuleNames(model)
     found: dict[Place, str] = {}
     for word in words:
         targets = named.get(word, word)
         for target in (targets,) if isinstance(targets, str) else targets:
             side, path = _parsed(target)
             try:
-                hosts = matched(known, path)
+                hosts = names.matching(path)
             except ValueError as error:
                 if word in named:
                     raise PositionError(f"position {word!r} ({target!r}) isn't in this model: {error}") from error
                 raise PositionError(f"no position {word!r}: {_known(word, named, model)}") from None
             for host in hosts:
-                place = Place(known[host][0], side)
+                place = Place(names.of[host][0], side)
                 if place in found:
                     twice = f"has {word!r} twice"
                     raise PositionError(
@@ -114,7 +114,7 @@ def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, P
     Raises:
         PositionError: a place that the model never comes to, or where something else passes than a layer can sit on.
     """
-    wanted, seen, names = list(at), {}, names_of(model)
+    wanted, seen, names = list(at), {}, ModuleNames(model)
     hosts = {place: (model.get_submodule(place.path), place.side) for place in wanted}
     for side in ("before", "after"):
         probes: dict[str | type[nn.Module], nn.Module | tuple[str, nn.Module]] = {
@@ -131,7 +131,7 @@ def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, P
             place = Place(placement.names[0], side)
             seen[place] = placement.layer
         plan.remove()
-    told = found_channels(model, names, list(hosts.values()), images)
+    told = find_channels(model, names, list(hosts.values()), images)
     return {place: _position(place, seen[place], told[hosts[place]], len(images)) for place in wanted}
 
 
