@@ -13,10 +13,15 @@ import dropover
 from dropover.lab.data import Data
 from dropover.lab.models import NETWORKS
 from dropover.lab.models.parts.building import build_model
-from dropover.lab.models.parts.inference import inference_rate, with_a_rate
+from dropover.lab.models.parts.placed_layers import (
+    inference_rate,
+    load_net_state,
+    net_state,
+    parameters_of,
+    with_a_rate,
+)
 from dropover.lab.models.parts.placing import place
 from dropover.lab.models.parts.positions import PositionError, look, places
-from dropover.lab.models.parts.state import load_net_state, net_state, parameters_of
 from dropover.lab.streams import seeded
 from dropover.lab.study import Study, TrainingSettings
 from dropover.lab.training.loop import train

@@ -16,7 +16,7 @@ from dropover.lab.data.parts.loading import load_data, source_of
 from dropover.lab.measuring.robustness import AT_INFERENCE, OF_CORRECT, PER_SECOND, WORST
 from dropover.lab.models.parts.building import NONE, build_network, place_arm, shown_images
 from dropover.lab.models.parts.foreign import network_named
-from dropover.lab.models.parts.inference import with_a_rate
+from dropover.lab.models.parts.placed_layers import with_a_rate
 from dropover.lab.models.parts.positions import PositionError
 from dropover.lab.noise import NOISES
 from dropover.lab.streams import WEIGHTS, generator, seeded

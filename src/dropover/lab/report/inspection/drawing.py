@@ -14,7 +14,7 @@ from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.evaluation import right_under_noise
-from dropover.lab.models.parts.positions import Place, Position
+from dropover.lab.models.parts.positions import Place, PlaceInfo
 from dropover.lab.noise import NOISES
 from dropover.lab.pictures.histograms import activation_histograms
 from dropover.lab.pictures.images import adversarial_images, noisy_images
@@ -58,7 +58,7 @@ class Shown:
 
     model: nn.Module
     data: Data
-    positions: Sequence[Position]
+    positions: Sequence[PlaceInfo]
     count: int
 
     @property
@@ -108,7 +108,7 @@ def draw_histograms(shown: Shown) -> Drawing:
     return Drawing("activations", "Activations", f"{caption}.", activation_histograms(panels))
 
 
-def draw_projections(shown: Shown, position: Position) -> Drawing:
+def draw_projections(shown: Shown, position: PlaceInfo) -> Drawing:
     """The maps at a position on 2 and 3 principal axes, and what the layer there drops; FDD-2D and -3D if none is."""
     layer = layer_at(shown.model, position.place)
     images = shown.images[:_PROJECTED]
@@ -133,7 +133,7 @@ def draw_projections(shown: Shown, position: Position) -> Drawing:
     )
 
 
-def draw_inverted(shown: Shown, position: Position) -> Iterator[Drawing]:
+def draw_inverted(shown: Shown, position: PlaceInfo) -> Iterator[Drawing]:
     """What the maps at a position look at, by density group, on the first image; entropies over all images shown."""
     found = [inverted_groups(shown.model, position.place, image) for image in shown.images]
     first, where = found[0], _file(position.place)
