@@ -79,7 +79,7 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     from dropover.lab.models.parts.foreign import network_named
     from dropover.lab.models.parts.positions import look, places
     from dropover.lab.models.parts.weights_file import load_weights
-    from dropover.lab.probing.finding import default_places
+    from dropover.lab.probing.capturing import default_places
     from dropover.lab.report.inspection.drawing import Shown
     from dropover.lab.streams import WEIGHTS, seeded
 
