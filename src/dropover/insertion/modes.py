@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from dropover.insertion.hooks import inserted_in
 from dropover.insertion.layers import regularizers
 
+Example = Tensor | tuple[Any, ...]
+"""What a model is run on once: an input, or a tuple of positional arguments."""
+
 
 @contextmanager
 def training_flags(model: nn.Module, choose: Callable[[nn.Module], bool]) -> Iterator[None]:
@@ -34,7 +37,7 @@ def training_flags(model: nn.Module, choose: Callable[[nn.Module], bool]) -> Ite
             hook.follows_host = flag
 
 
-def run_quietly(model: nn.Module, example: Tensor | tuple[Any, ...]) -> None:
+def run_quietly(model: nn.Module, example: Example) -> None:
     """Run the model once, without gradient, and leave flags and random numbers as they were.
 
     Dropover's layers are in training mode, where they look at what they get, and all else is in evaluation mode.

@@ -23,9 +23,13 @@ class ModuleNames:
         for name, module in self.module.items():
             self.of[module] = (*self.of.get(module, ()), name)
 
+    def quoted(self, module: nn.Module) -> str:
+        """A module's name as people read it, the first one if it has several."""
+        return quoted(self.of[module][0])
+
     def label(self, module: nn.Module) -> str:
         """A module as errors name it, such as "'layer4.0' (BasicBlock)"."""
-        return f"{quoted(self.of[module][0])} ({type(module).__name__})"
+        return f"{self.quoted(module)} ({type(module).__name__})"
 
     def around(self, name: str) -> list[nn.Module]:
         """The module of that name, then what it lies within, the root last."""

@@ -12,7 +12,7 @@ from dropover.insertion.channels import UNKNOWN, Channels, asks_for_channels, lo
 from dropover.insertion.hooks import SIDES, inserted_at
 from dropover.insertion.hosts import batch_first_at
 from dropover.insertion.layers import acts_at_inference, may_act
-from dropover.insertion.modes import run_quietly
+from dropover.insertion.modes import Example, run_quietly
 from dropover.insertion.names import ModuleNames, quoted, upwards
 from dropover.insertion.plan import Change, Placement, Plan, undo_all
 from dropover.insertion.refusals import BYPASSED, fused_blocks
@@ -87,7 +87,7 @@ def place(
     model: nn.Module,
     names: ModuleNames,
     wishes: Sequence[Wish],
-    example: Tensor | tuple[Any, ...] | None = None,
+    example: Example | None = None,
 ) -> Plan:
     """Fulfil the wishes, in their order; the model is unchanged after any error.
 
@@ -142,7 +142,7 @@ def _swap(names: ModuleNames, wish: Wish, channels: Channels | None, changes: li
     if looks_at_samples(layer) and batch_first_at(names, host) is False:
         raise ValueError(
             f"{kind} {where}: the samples are dimension 1 there, since batch_first=False, and the layer takes them "
-            f"from dimension 0; insert() it after {quoted(names.of[host][0])}, where that is seen to"
+            f"from dimension 0; insert() it after {names.quoted(host)}, where that is seen to"
         )
     # No hook stands by to see what passes, so that only what is certain will do.
     channels = settle(layer, None if channels is None or channels.sizes else channels)
@@ -214,9 +214,7 @@ def _same(old: object, new: object) -> bool:
     return old is new or old.data_ptr() == new.data_ptr() or bool((old == new.to(old.device)).all())
 
 
-def _rehearse(
-    model: nn.Module, example: Tensor | tuple[Any, ...], hosts: Sequence[nn.Module], placements: Sequence[Placement]
-) -> None:
+def _rehearse(model: nn.Module, example: Example, hosts: Sequence[nn.Module], placements: Sequence[Placement]) -> None:
     """Run the model on the example; `ValueError` for a host that is not called, or what an insertion raises."""
     called: set[nn.Module] = set()
 

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from dropover.insertion.channels import Channels
 from dropover.insertion.hosts import channels_at, channels_of, keeps_channels
-from dropover.insertion.modes import run_quietly
+from dropover.insertion.modes import Example, run_quietly
 from dropover.insertion.names import ModuleNames
 
 Site = tuple[nn.Module, str]
@@ -24,7 +24,7 @@ _Key = tuple[int, tuple[int, ...]]
 
 
 def find_channels(
-    model: nn.Module, names: ModuleNames, sites: Collection[Site], example: Tensor | tuple[Any, ...] | None
+    model: nn.Module, names: ModuleNames, sites: Collection[Site], example: Example | None
 ) -> dict[Site, Channels | None]:
     """What is known of the channels at each site ("before", "after" or "instead" of a module); None where nothing is.
 
