@@ -39,12 +39,7 @@ class Data:
 
 
 def described(data: Data, name: str) -> str:
-    """What was found, in one line: classes, size, channels and counts.
-
-    Args:
-        data: The images, as `load_data` gives them.
-        name: The data set's name.
-    """
+    """What a data set of that name holds, in one line: classes, size, channels and counts."""
     channels, height, width = data.train_images.shape[1:]
     use = "test" if data.scored == "test" else "validate"
     return (

@@ -47,15 +47,12 @@ def capture(
 
     Args:
         model: Maps images to anything.
-        modules: What to watch: modules of the net, or layers that were inserted into it, under any names. Where a
-            module is called several times for one image, its last call counts.
+        modules: Modules of the net, or layers that were inserted into it, under any names. Where one is called several
+            times for one image, its last call counts.
         images: (N, channels, height, width), pixels in [0, 1].
         regularized: Whether dropover's layers act as in training. All else is in evaluation mode in either case.
         seed: Where the layers' draws begin.
         batch_size: Images shown at once.
-
-    Returns:
-        What entered and left each module, under the same names.
 
     Raises:
         ValueError: a module that is never called, or that takes or gives no tensor.
@@ -88,11 +85,7 @@ def capture(
 def activations(
     model: nn.Module, place: Place, images: Tensor, *, regularized: bool = False, seed: int = 0, batch_size: int = 250
 ) -> Tensor:
-    """What passes at one place of a net, behind whatever layer was inserted there; arguments as for `capture`.
-
-    Returns:
-        (N, *), on the CPU.
-    """
+    """What passes at one place of a net, (N, *), behind whatever layer was inserted there; see `capture`."""
     modules = {place.path: model.get_submodule(place.path)}
     (passage,) = capture(model, modules, images, regularized=regularized, seed=seed, batch_size=batch_size).values()
     return passage.input if place.side == "before" else passage.output

@@ -72,12 +72,7 @@ def entropy(heat_maps: Tensor, levels: int = 256) -> Tensor:
     usual entropy, gives figures of that size (0 to 8 bits); that of the map as a distribution over pixels, at 2.045
     bits, would mean that a heat map covers four pixels.
 
-    Args:
-        heat_maps: (maps, height, width), in [0, 1].
-        levels: Grey levels.
-
-    Returns:
-        (maps,), from 0 for one flat colour to log2(levels).
+    It is (maps,) of maps (maps, height, width) in [0, 1], from 0 for one flat colour to log2(levels).
 
     Source: Ke et al. 2020, figure 3.
     """

@@ -73,17 +73,10 @@ def project(maps: Tensor, layer: Regularizer | None = None, components: int = 2,
 
 
 def factors(layer: Regularizer, x: Tensor, seed: int = 0) -> Tensor:
-    """What a layer multiplies each element of `x` by in one draw in training: the derivative of its output.
+    """What a layer multiplies each element of `x`, (N, *), by in one draw in training, beginning at `seed`.
 
-    So that it is known too of elements that are 0, whose output does not show whether they were hit.
-
-    Args:
-        layer: Any layer; its training flag is put back.
-        x: (N, *), what enters it.
-        seed: Where the draw begins.
-
-    Returns:
-        A tensor like `x`: 0 where zeroed, negative where flipped.
+    It is 0 where zeroed and negative where flipped: the derivative of the layer's output, so that it is known too of
+    elements that are 0, whose output does not show whether they were hit. The layer's training flag is put back.
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad(), seeded(seed, PROBING), training_flags(layer, lambda _module: True):

@@ -73,11 +73,7 @@ class IdxSet(PublishedSet):
 
 
 def read_idx(path: Path, dimensions: int) -> Tensor:
-    """The uint8 array in an idx file of 3 dimensions (images) or 1 (labels).
-
-    Raises:
-        DataError: the file can't be read or is not a whole idx file of that many dimensions.
-    """
+    """The uint8 array in an idx file of 3 dimensions (images) or 1 (labels); `DataError` if it isn't a whole one."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         magic, *shape = struct.unpack_from(f">{dimensions + 1}I", content)

@@ -72,10 +72,8 @@ class PlaceInfo:
 def places(model: nn.Module, named: Named, words: Iterable[str]) -> list[Place]:
     """The places that a study's words mean.
 
-    Args:
-        model: The network.
-        named: Its named positions, see `Network.positions`.
-        words: Such names; or modules' paths or glob patterns, after which the place is, or "before " and one of these.
+    A word is a name of a position in `named` (see `Network.positions`); or a module's path or a glob pattern, after
+    which the place is, or "before " and one of these.
 
     Raises:
         PositionError: nothing is called so, or two words mean the same place.
