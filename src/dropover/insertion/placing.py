@@ -83,12 +83,7 @@ def copy_for(where: str, layer: nn.Module) -> nn.Module:
         ) from error
 
 
-def place(
-    model: nn.Module,
-    names: ModuleNames,
-    wishes: Sequence[Wish],
-    example: Example | None = None,
-) -> Plan:
+def place(model: nn.Module, names: ModuleNames, wishes: Sequence[Wish], example: Example | None = None) -> Plan:
     """Fulfil the wishes, in their order; the model is unchanged after any error.
 
     Raises:

@@ -62,19 +62,20 @@ def decode(value: Any) -> Any:
     name, table = value["class"], _classes()
     if not isinstance(name, str) or name not in table:
         raise ValueError(f"unknown class {name!r}: {did_you_mean(str(name), table, 1)}known are {', '.join(table)}")
-    names = inspect.signature(table[name]).parameters
+    known = inspect.signature(table[name]).parameters
     for setting in value["settings"]:
-        if setting not in names:
-            hint = did_you_mean(setting, names, 1)
-            raise ValueError(f"{name} has no setting {setting!r}: {hint}known are {', '.join(names) or 'none'}")
+        if setting not in known:
+            raise ValueError(
+                f"{name} has no setting {setting!r}: {did_you_mean(setting, known, 1)}known are {', '.join(known) or 'none'}"
+            )
     settings = {setting: decode(each) for setting, each in value["settings"].items()}
     try:
-        part = table[name](**settings)
+        made = table[name](**settings)
         if "progress" in value:
-            _follow(part, value["progress"])
+            _follow(made, value["progress"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from error
-    return part
+    return made
 
 
 def _follow(part: Any, progress: Any) -> None:

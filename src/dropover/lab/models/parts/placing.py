@@ -38,10 +38,11 @@ def place(
         ValueError: a setting out of range, or one that doesn't fit what passes there.
     """
     layers = {}
-    for where, info in look(model, places(model, named, at), images).items():
-        channel_dim = settings.get("channel_dim", info.channel_dim)
-        layers[where] = method.make(units=_units(info, channel_dim), **{**settings, "channel_dim": channel_dim})
-        _check(method, layers[where], info, asked=channel_dim is None)
+    for where, position in look(model, places(model, named, at), images).items():
+        channel_dim = settings.get("channel_dim", position.channel_dim)
+        layer = method.make(units=_units(position, channel_dim), **{**settings, "channel_dim": channel_dim})
+        _check(method, layer, position, asked=channel_dim is None)
+        layers[where] = layer
     plans: list[Plan] = []
     try:
         for side in ("before", "after"):
@@ -57,21 +58,21 @@ def place(
     return plans
 
 
-def _units(info: PlaceInfo, channel_dim: object) -> int:
-    shape = (0, *info.shape)
+def _units(position: PlaceInfo, channel_dim: object) -> int:
+    shape = (0, *position.shape)
     inside = isinstance(channel_dim, int) and -len(shape) < channel_dim < len(shape)
     return shape[channel_dim] if inside and isinstance(channel_dim, int) else 1  # the layer says what is wrong with it
 
 
-def _check(method: Method, layer: nn.Module, info: PlaceInfo, asked: bool) -> None:
-    """Raise `PositionError` for a method that is meant for something else than what passes at the place.
+def _check(method: Method, layer: nn.Module, position: PlaceInfo, asked: bool) -> None:
+    """Raise `PositionError` for a method that is meant for something else than what passes at the position.
 
     Or for one that has to know the dimension of the channels where it is unknown.
     """
     if asked and isinstance(layer, Regularizer) and layer.uses_channels:
         raise PositionError(
-            f"{method.name} has to know which dimension holds the channels, and {info.place} there are "
-            f"{info.content}: say it, as channel_dim = 1 or channel_dim = -1 (the last)"
+            f"{method.name} has to know which dimension holds the channels, and {position.place} there are "
+            f"{position.content}: say it, as channel_dim = 1 or channel_dim = -1 (the last)"
         )
     meant = {method.kind, "tokens", "unknown"}
     rule = layer.rule if isinstance(layer, Regularizer) else None
@@ -79,8 +80,9 @@ def _check(method: Method, layer: nn.Module, info: PlaceInfo, asked: bool) -> No
         meant.add("features")
     if isinstance(rule, StrengthRates):
         meant.add("maps")  # one strength a map
-    if info.kind not in meant and not _works_anywhere(layer):
-        raise PositionError(f"{method.name} is meant for {method.kind}, and {info.place} there are {info.content}")
+    if position.kind in meant or _works_anywhere(layer):
+        return
+    raise PositionError(f"{method.name} is meant for {method.kind}, and {position.place} there are {position.content}")
 
 
 def _works_anywhere(layer: nn.Module) -> bool:
