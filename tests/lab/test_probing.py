@@ -181,7 +181,7 @@ def test_a_projection_needs_a_layer_for_maps():
         project(torch.rand(8, 4, 4), dropover.Dropout(0.5))
 
 
-def test_capture_sees_evaluation_mode_and_with_regularised_only_dropovers_layers_act():
+def test_capture_sees_evaluation_mode_and_with_regularized_only_dropovers_layers_act():
     inner = dropover.Dropout(0.5)
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Dropout(0.9), inner, nn.Linear(9, 4)).train()
     dropover.insert(model, {"4": ("before", dropover.Flipover(0.3))})

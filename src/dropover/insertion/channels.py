@@ -15,19 +15,12 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Channels:
-    """Which dimension holds the channels at a place.
+    """Which dimension holds the channels at a place."""
 
-    Attributes:
-        dim: 1, or -1 for the last; None where nothing tells.
-        source: what tells, in words.
-        sizes: how many channels the parts have, where these tell; empty where what tells is certain.
-        rank: how many dimensions the maps of such parts have; None where they don't say.
-    """
-
-    dim: int | None
-    source: str
-    sizes: tuple[int, ...] = ()
-    rank: int | None = None
+    dim: int | None  # 1, or -1 for the last; None where nothing tells
+    source: str  # what tells, in words
+    sizes: tuple[int, ...] = ()  # how many channels the parts have, where these tell; empty where that is certain
+    rank: int | None = None  # how many dimensions the maps of such parts have; None where they don't say
 
     def fit(self, shape: tuple[int, ...]) -> bool:
         """Whether this can be believed of a tensor of this shape; of (N, C) always, which leaves no choice."""

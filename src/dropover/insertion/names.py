@@ -12,9 +12,8 @@ Key = str | type[nn.Module]
 class ModuleNames:
     """A model's modules and their names, as they were when it was looked at.
 
-    Attributes:
-        of: all names of each module, in the order of the model; a shared module has several, the root's is "".
-        module: the module of each name.
+    `module` is the module of each name, `of` has all names of each module, in the order of the model: a shared module
+    has several, the root's is "".
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -44,11 +43,8 @@ class ModuleNames:
         """The modules that `key` means: those of a type, the one of a name, or those of a pattern.
 
         A pattern matches segment by segment: "blocks.*.mlp" is "blocks.0.mlp" and not "blocks.0.attn.mlp". The root,
-        whose name is "", is matched by its name or type only.
-
-        Raises:
-            TypeError: `key` is neither a string nor a module type.
-            ValueError: nothing matches; the message suggests close names.
+        whose name is "", is matched by its name or type only. Raises `TypeError` if `key` is neither a string nor a
+        module type, `ValueError` if nothing matches: the message suggests close names.
         """
         if isinstance(key, type):
             if not issubclass(key, nn.Module):

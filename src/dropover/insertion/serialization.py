@@ -65,9 +65,8 @@ def decode(value: Any) -> Any:
     known = inspect.signature(table[name]).parameters
     for setting in value["settings"]:
         if setting not in known:
-            raise ValueError(
-                f"{name} has no setting {setting!r}: {did_you_mean(setting, known, 1)}known are {', '.join(known) or 'none'}"
-            )
+            hint = did_you_mean(setting, known, 1)
+            raise ValueError(f"{name} has no setting {setting!r}: {hint}known are {', '.join(known) or 'none'}")
     settings = {setting: decode(each) for setting, each in value["settings"].items()}
     try:
         made = table[name](**settings)

@@ -19,15 +19,10 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Data:
-    """Images and labels in memory.
+    """Images, uint8 pixels of shape (N, C, H, W) with H equal to W, and labels, int64 class numbers of shape (N,).
 
-    Attributes:
-        train_images: uint8 pixels of shape (N, C, H, W), 0 to 255, H equal to W.
-        train_labels: int64 class numbers of shape (N,).
-        test_images: like `train_images`.
-        test_labels: like `train_labels`.
-        classes: The classes' names, in the order of their numbers.
-        scored: What the test images are: the set's own, or training images held out for validation.
+    `classes` are the classes' names in the order of their numbers. Where `scored` is "validation", the test images are
+    training images that were held out.
     """
 
     train_images: Tensor

@@ -15,21 +15,13 @@ GROUPS = ("low", "medium", "high")
 
 @dataclass(frozen=True)
 class Inverted:
-    """One image's maps, grouped by density and inverted.
+    """One image's maps, grouped by density and inverted."""
 
-    Attributes:
-        image: (channels, height, width), pixels in [0, 1].
-        projection: where the maps lie on their principal axes.
-        group: (units,), the index in `GROUPS` of each map.
-        response: (units,), each map's largest activation.
-        heat: (units, height, width), in [0, 1]; zeros for a map without response.
-    """
-
-    image: Tensor
-    projection: Projection
-    group: Tensor
-    response: Tensor
-    heat: Tensor
+    image: Tensor  # (channels, height, width), pixels in [0, 1]
+    projection: Projection  # where the maps lie on their principal axes
+    group: Tensor  # (units,), the index in `GROUPS` of each map
+    response: Tensor  # (units,), each map's largest activation
+    heat: Tensor  # (units, height, width), in [0, 1]; zeros for a map without response
 
     def members(self, name: str) -> Tensor:
         """The units of a group ("all" for every one) that see something, the strongest response first."""

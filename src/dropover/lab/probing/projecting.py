@@ -18,23 +18,14 @@ from dropover.regularizer import Regularizer
 
 @dataclass(frozen=True)
 class Projection:
-    """One sample's units on their principal axes, and one draw of a layer.
+    """One sample's units on their principal axes, and one draw of a layer."""
 
-    Attributes:
-        points: (units, k), coordinates; sign, order and length of an axis carry no meaning.
-        bins: cells per axis.
-        density: (units,), units in the unit's cell over units in the fullest cell, in (0, 1].
-        rates: (units,), the layer's probability to hit each unit.
-        hit: (units,), bool: the units that one draw hit.
-        verb: what happened to those: "dropped", "flipped" or "hit".
-    """
-
-    points: Tensor
-    bins: int
-    density: Tensor
-    rates: Tensor
-    hit: Tensor
-    verb: str
+    points: Tensor  # (units, k), coordinates; sign, order and length of an axis carry no meaning
+    bins: int  # cells per axis
+    density: Tensor  # (units,), units in the unit's cell over units in the fullest cell, in (0, 1]
+    rates: Tensor  # (units,), the layer's probability to hit each unit
+    hit: Tensor  # (units,), bool: the units that one draw hit
+    verb: str  # what happened to those: "dropped", "flipped" or "hit"
 
 
 def project(maps: Tensor, layer: Regularizer | None = None, components: int = 2, seed: int = 0) -> Projection:

@@ -21,17 +21,11 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 @dataclass(frozen=True)
 class IdxSet(PublishedSet):
-    """A data set of four idx files, packed (`.gz`) or not.
-
-    Attributes:
-        classes: The classes' names.
-        elsewhere: Folders to look in when a study names none, after the data folder.
-        hint: What to do about missing files, where more can be said than for every set.
-    """
+    """A data set of four idx files, packed (`.gz`) or not."""
 
     files: tuple[str, ...] = FILES
     classes: tuple[str, ...] = tuple("0123456789")
-    elsewhere: tuple[Path, ...] = ()
+    elsewhere: tuple[Path, ...] = ()  # folders to look in when a study names none, after the data folder
     hint: str = ""
 
     def address(self) -> str:

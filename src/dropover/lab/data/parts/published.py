@@ -29,20 +29,13 @@ def root_of(folder: Path | None) -> Path:
 
 @dataclass(frozen=True)
 class PublishedSet(ABC):
-    """A data set of files that torchvision can download; subclasses know where it keeps them and how to read them.
-
-    Attributes:
-        name: The data set's name.
-        torchvision: Its class in `torchvision.datasets`.
-        files: Its files' paths below the place that holds them.
-    """
+    """A data set of files that torchvision can download; subclasses know where it keeps them and how to read them."""
 
     name: str
-    torchvision: str
-    files: tuple[str, ...]
+    torchvision: str  # its class in `torchvision.datasets`
+    files: tuple[str, ...]  # their paths below the place that holds them
 
-    hint = ""
-    """What to do about missing files, where more can be said than for every set."""
+    hint = ""  # what to do about missing files, where more can be said than for every set
 
     @abstractmethod
     def read(self, place: Path) -> Data:

@@ -38,18 +38,14 @@ class Place:
 class PlaceInfo:
     """What passes through a place.
 
-    Attributes:
-        place: Where it is.
-        kind: "features" (N, F), "maps" (N, C, L), (N, C, H, W) or (N, H, W, C), "tokens" (N, T, F), "attention" weights
-            (N, heads, T, T), or "unknown" where nothing tells which dimension holds the channels.
-        shape: The tensor's sizes for one image.
-        channel_dim: The dimension of the units, dimension 0 being the images: 1 or -1; None if it is unknown.
+    It is "features" (N, F), "maps" (N, C, L), (N, C, H, W) or (N, H, W, C), "tokens" (N, T, F), "attention" weights
+    (N, heads, T, T), or "unknown" where nothing tells which dimension holds the channels.
     """
 
     place: Place
     kind: Kind
-    shape: tuple[int, ...]
-    channel_dim: int | None
+    shape: tuple[int, ...]  # the tensor's sizes for one image
+    channel_dim: int | None  # of the units, dimension 0 being the images: 1 or -1; None if it is unknown
 
     @property
     def units(self) -> int:

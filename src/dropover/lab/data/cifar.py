@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 share: batches of pickled arrays, packed into one archive."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 60,000 small photographs each, of 10 kinds of things and of a hundred."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropover.lab.data import Data, DataError
+from dropover.lab.data import DATA, Data, DataError
 from dropover.lab.data.parts.published import CheckedSet, check_md5
 
 
 class Cifar(CheckedSet):
-    """One of the two, its files in the folder that the archive unpacks to."""
+    """One of the two: batches of pickled arrays, packed into one archive, which unpacks to a folder."""
 
     def address(self) -> str:
         """The archive's."""
@@ -54,3 +54,17 @@ def _images(part: Any) -> Tensor:
 
 def _labels(part: Any) -> Tensor:
     return torch.tensor(part.targets, dtype=torch.int64)
+
+
+BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
+
+DATA.add(
+    Cifar("cifar10", "CIFAR10", tuple(f"cifar-10-batches-py/{file}" for file in BATCHES)).entry(
+        "Animals and vehicles, 32×32 colour: 50,000 to train, 10,000 to test", "cifar-10"
+    )
+)
+DATA.add(
+    Cifar("cifar100", "CIFAR100", tuple(f"cifar-100-python/{file}" for file in ("train", "test", "meta"))).entry(
+        "A hundred kinds of things, 32×32 colour: 50,000 to train, 10,000 to test", "cifar-100"
+    )
+)
