@@ -120,8 +120,7 @@ def _arm(key: str, study: Study, arm: Arm, data: Data, network: nn.Module | None
     try:
         method.make(units=8, **arm.settings)
         if network is not None:
-            for plan in place_arm(network, study, arm, shown_images(data)):
-                plan.remove()
+            place_arm(network, study, arm, shown_images(data)).remove()
     except PositionError as error:
         problems.append(Problem(f"{key}.at: {' '.join(str(error).split())}", error))
     except (TypeError, ValueError) as error:

@@ -46,7 +46,7 @@ def build_model(study: Study, arm: Arm, seed: int, data: Data) -> nn.Module:
     return model
 
 
-def place_arm(model: nn.Module, study: Study, arm: Arm, images: Tensor) -> list[Plan]:
+def place_arm(model: nn.Module, study: Study, arm: Arm, images: Tensor) -> Plan:
     """Place the arm's layers in a model that `build_network` made; returns and raises as `place` does."""
     named = network_named(study.model.name).positions
     at, method = positions_of(arm), METHODS.get(arm.method)

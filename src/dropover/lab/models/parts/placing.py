@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dropover.insertion import Plan, insert
-from dropover.insertion.names import Key
-from dropover.lab.models.parts.positions import Named, PlaceInfo, PositionError, look, places
+from dropover.insertion import Plan
+from dropover.lab.models.parts.positions import Named, PlaceInfo, PositionError, insert_at, look, places
 from dropover.method import Method
 from dropover.parts.rates import DensityRates, StrengthRates
 from dropover.parts.units import Element, Sample
@@ -17,7 +16,7 @@ from dropover.regularizer import Regularizer
 
 def place(
     model: nn.Module, named: Named, at: Sequence[str], method: Method, settings: Mapping[str, Any], images: Tensor
-) -> list[Plan]:
+) -> Plan:
     """Put a layer of `method` at each place that the words of `at` mean. The model's own parameters keep their names.
 
     Args:
@@ -28,9 +27,6 @@ def place(
             the features for tokens (N, T, F).
         settings: The method's settings; `channel_dim` where that can't be known from the place.
         images: Two images, pixels in [0, 1], that the network is shown.
-
-    Returns:
-        What was put where, in at most two plans: one for each side of modules.
 
     Raises:
         PositionError: the network has no such place, or it is none for this method. The model is unchanged.
@@ -43,19 +39,7 @@ def place(
         layer = method.make(units=_units(position, channel_dim), **{**settings, "channel_dim": channel_dim})
         _check(method, layer, position, asked=channel_dim is None)
         layers[where] = layer
-    plans: list[Plan] = []
-    try:
-        for side in ("before", "after"):
-            wanted: dict[Key, nn.Module | tuple[str, nn.Module]] = {
-                where.path: (side, layer) for where, layer in layers.items() if where.side == side
-            }
-            if wanted:
-                plans.append(insert(model, wanted, example=images))
-    except BaseException:
-        for plan in plans:
-            plan.remove()
-        raise
-    return plans
+    return insert_at(model, layers, images)
 
 
 def _units(position: PlaceInfo, channel_dim: object) -> int:

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dropover.insertion import insert
+from dropover.insertion import Placement, Plan, insert
 from dropover.insertion.channels import Channels
-from dropover.insertion.names import Key, ModuleNames
+from dropover.insertion.names import ModuleNames
 from dropover.insertion.trail import find_channels
 
 Kind = Literal["maps", "features", "tokens", "attention", "unknown"]
@@ -102,25 +102,24 @@ def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, P
     Raises:
         PositionError: a place that the model never comes to, or where something else passes than a layer can sit on.
     """
-    wanted, names = list(at), ModuleNames(model)
-    sites = {place: (names.module[place.path], place.side) for place in wanted}
-    probes: dict[Place, _Probe] = {}
-    for side in ("before", "after"):
-        layers: dict[Key, nn.Module | tuple[str, nn.Module]] = {
-            place.path: (side, _Probe()) for place in wanted if place.side == side
-        }
-        if not layers:
-            continue
-        try:
-            plan = insert(model, layers, example=images)
-        except (TypeError, ValueError) as error:
-            raise PositionError(str(error)) from error
-        for placement in plan.placements:
-            assert isinstance(placement.layer, _Probe)
-            probes[Place(placement.names[0], side)] = placement.layer
-        plan.remove()
+    names = ModuleNames(model)
+    sites = {place: (names.module[place.path], place.side) for place in at}
+    if not sites:
+        return {}
+    try:
+        plan = insert_at(model, {place: _Probe() for place in sites}, images)
+    except (TypeError, ValueError) as error:
+        raise PositionError(str(error)) from error
+    plan.remove()
     channels = find_channels(model, names, list(sites.values()), images)
-    return {place: _info(place, probes[place], channels[sites[place]], len(images)) for place in wanted}
+    probes = zip(sites, plan.layers, strict=True)
+    return {place: _info(place, probe, channels[sites[place]], len(images)) for place, probe in probes}
+
+
+def insert_at(model: nn.Module, layers: Mapping[Place, nn.Module], images: Tensor) -> Plan:
+    """`insert` a copy of a layer at each place, in the order of the places."""
+    placements = [Placement((place.path,), place.side, "", layer) for place, layer in layers.items()]
+    return insert(model, Plan(tuple(placements)), example=images)
 
 
 def positions(model: nn.Module, named: Named, images: Tensor) -> dict[str, list[PlaceInfo]]:
@@ -152,7 +151,8 @@ class _Probe(nn.Module):
         return x
 
 
-def _info(place: Place, probe: _Probe, channels: Channels | None, images: int) -> PlaceInfo:
+def _info(place: Place, probe: nn.Module, channels: Channels | None, images: int) -> PlaceInfo:
+    assert isinstance(probe, _Probe)
     rank, sizes = len(probe.shape), probe.shape[1:]
     if rank not in (2, 3, 4) or probe.shape[0] != images:
         raise PositionError(
