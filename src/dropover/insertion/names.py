@@ -1,10 +1,11 @@
 """The modules of a model by name, and which of them a user's word means: a name, a glob pattern or a type."""
 
-import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from torch import nn
+
+from dropover.registry import did_you_mean
 
 Key = str | type[nn.Module]
 
@@ -89,11 +90,9 @@ def upwards(name: str) -> list[str]:
 def suggestion(key: str, names: Iterable[str]) -> str:
     """The names closest to `key`, or what there is at the top."""
     within = [name for name in names if name]
-    close = difflib.get_close_matches(key, within, n=3, cutoff=0.6)
-    if close:
-        return f"did you mean {' or '.join(map(repr, close))}?"
     top = [name for name in within if "." not in name]
-    return f"at the top are {', '.join(map(repr, top))}" if top else "the model has no submodules, its root is ''"
+    at_top = f"at the top are {', '.join(map(repr, top))}" if top else "the model has no submodules, its root is ''"
+    return did_you_mean(key, within).rstrip() or at_top
 
 
 def _matches(name: str, pattern: str) -> bool:
