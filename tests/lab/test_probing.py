@@ -171,8 +171,8 @@ def test_factors_are_those_of_the_very_output():
     layer, x = dropover.Flipover(0.4, 0.5), torch.randn(3, 50)
     model = nn.Sequential(layer)
     seen = capture(model, {"layer": layer}, x, regularized=True, seed=5)["layer"]
-    assert torch.equal(seen.input, x)
-    torch.testing.assert_close(seen.output, x * factors(layer, x, seed=5))
+    assert torch.equal(seen.entered, x)
+    torch.testing.assert_close(seen.emerged, x * factors(layer, x, seed=5))
     assert set(factors(layer, x, seed=5).unique().tolist()) == {-0.5, 1.0}
 
 
@@ -204,7 +204,7 @@ def test_capture_takes_what_enters_before_a_layer_that_works_in_place():
     model = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
     images = torch.randn(5, 1, 2, 2)
     seen = capture(model, {"relu": model[1]}, images.clone())["relu"]
-    assert torch.equal(seen.output, images.relu())
+    assert torch.equal(seen.emerged, images.relu())
 
 
 def test_capture_says_what_is_never_called():

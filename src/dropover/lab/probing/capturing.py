@@ -19,10 +19,10 @@ PROBING = "probing"
 
 @dataclass(frozen=True)
 class Passage:
-    """What entered a module and what it gave: (N, *) each, detached, on the CPU."""
+    """What entered a module and what emerged from it: (N, *) each, detached, on the CPU."""
 
-    input: Tensor
-    output: Tensor
+    entered: Tensor
+    emerged: Tensor
 
 
 @contextmanager
@@ -75,10 +75,10 @@ def capture(
             for name in modules:
                 if name not in last:
                     raise ValueError(f"{name!r} is never called when the model is shown an image")
-                entered, given = last[name]
-                if entered is None or given is None:
+                entered, emerged = last[name]
+                if entered is None or emerged is None:
                     raise ValueError(f"{name!r} does not take and give tensors")
-                passages[name].append((entered, given))
+                passages[name].append((entered, emerged))
     return {name: Passage(*map(torch.cat, zip(*parts, strict=True))) for name, parts in passages.items()}
 
 
@@ -88,7 +88,7 @@ def activations(
     """What passes at one place of a net, (N, *), behind whatever layer was inserted there; see `capture`."""
     modules = {place.path: model.get_submodule(place.path)}
     (passage,) = capture(model, modules, images, regularized=regularized, seed=seed, batch_size=batch_size).values()
-    return passage.input if place.side == "before" else passage.output
+    return passage.entered if place.side == "before" else passage.emerged
 
 
 def default_places(model: nn.Module, images: Tensor) -> list[Place]:

@@ -44,7 +44,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
     found: dict[tuple[str, int], Tensor] = {}
     for label, seed in ran.trials:
         model = ran.net(label, seed)
-        found[label, seed] = capture(model, {"fc": model.get_submodule("fc")}, images)["fc"].input
+        found[label, seed] = capture(model, {"fc": model.get_submodule("fc")}, images)["fc"].entered
     first = {PANELS[arm]: values for (arm, seed), values in found.items() if seed == ran.trials[0][1]}
     near = float(f"{NEAR * max(float(each.max()) for each in first.values()):.0e}")
     near_zero = _over_seeds(ran, found, "near zero", lambda values: float((values <= near).double().mean()))

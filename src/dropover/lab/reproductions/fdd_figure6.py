@@ -46,7 +46,7 @@ def draw(outcome: Outcome) -> Sequence[Item]:
             continue
         model = ran.net(label)
         layer = next(iter(regularizers(model)))
-        maps = capture(model, {"layer": layer}, images)["layer"].input
+        maps = capture(model, {"layer": layer}, images)["layer"].entered
         for components in (2, 3):
             shown = project(maps[0], layer, components)
             panels[f"{words}, {components}-D"] = shown

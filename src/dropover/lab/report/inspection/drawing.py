@@ -115,7 +115,7 @@ def draw_projections(shown: Shown, position: PlaceInfo) -> Drawing:
     if layer is None:
         maps = activations(shown.model, position.place, images)
     else:
-        maps = capture(shown.model, {"layer": layer}, images)["layer"].input
+        maps = capture(shown.model, {"layer": layer}, images)["layer"].entered
     assert position.channel_dim is not None  # of maps and tokens it is known
     maps = maps.movedim(position.channel_dim, 1)
     names = _names(shown.data, shown.labels[: len(images)])
