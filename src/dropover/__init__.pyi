@@ -2,9 +2,9 @@
 
 from dropover import functional as functional
 from dropover.insertion.inserting import insert as insert
+from dropover.insertion.inserting import replace as replace
 from dropover.insertion.layers import regularizers as regularizers
 from dropover.insertion.plan import Plan as Plan
-from dropover.insertion.replacing import replace as replace
 from dropover.methods import METHODS as METHODS
 from dropover.methods.biased import BiasedDropout as BiasedDropout
 from dropover.methods.crossmap import CrossmapDropout as CrossmapDropout

@@ -129,7 +129,7 @@ def test_errors_are_one_line_each(here: Path):
 
 
 def test_weights_come_from_safetensors_and_from_what_training_scripts_write(here: Path):
-    from dropover.lab.models.parts.weights import load_weights
+    from dropover.lab.models.parts.weights_file import load_weights
 
     wanted = torch.nn.Linear(3, 2)
     torch.save({"epoch": 3, "model": {"state_dict": wanted.state_dict()}}, here / "a.pth")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import dropover
 from dropover import DensityDropout, Dropout, DropPath, Flipover, Plan, SpatialDropout, insert, replace
-from dropover.insertion.channels import keeps_channels
+from dropover.insertion.hosts import keeps_channels
 
 from .hosts import Residual, encoder_layer
 

@@ -166,7 +166,7 @@ def test_timms_transformers_take_the_images_size_and_a_layer_on_their_fused_atte
     position = look(model, [at], images)[at]
     assert (position.kind, position.shape) == ("attention", (3, 17, 17))
     assert torch.equal(model(images), before)
-    (plan,) = place(model, {}, ["blocks.*.attn.attn_drop"], METHODS.get("flipover"), {"eval_p": 0.5}, images)
+    plan = place(model, {}, ["blocks.*.attn.attn_drop"], METHODS.get("flipover"), {"eval_p": 0.5}, images)
     assert not torch.allclose(model(images), before)
     plan.remove()
     assert torch.equal(model(images), before)

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import dropover
-from dropover.lab.data.parts.idx_set import FILES
+from dropover.lab.data.parts.idx import FILES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked")
 

@@ -9,7 +9,7 @@ import torch
 
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.digests import of_tensors
-from dropover.lab.models.parts.state import net_state
+from dropover.lab.models.parts.placed_layers import net_state
 from dropover.lab.running.trial import Progress, run_trial
 from dropover.lab.study import Study
 from dropover.lab.training import trained as nets

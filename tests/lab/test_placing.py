@@ -13,10 +13,15 @@ import dropover
 from dropover.lab.data import Data
 from dropover.lab.models import NETWORKS
 from dropover.lab.models.parts.building import build_model
-from dropover.lab.models.parts.inference import inference_rate, with_a_rate
+from dropover.lab.models.parts.placed_layers import (
+    inference_rate,
+    load_net_state,
+    net_state,
+    parameters_of,
+    with_a_rate,
+)
 from dropover.lab.models.parts.placing import place
 from dropover.lab.models.parts.positions import PositionError, look, places
-from dropover.lab.models.parts.state import load_net_state, net_state, parameters_of
 from dropover.lab.streams import seeded
 from dropover.lab.study import Study, TrainingSettings
 from dropover.lab.training.loop import train
@@ -55,7 +60,7 @@ def build(name: str) -> nn.Module:
         return NETWORKS.get(name).build(1, 24, 4, **TINY[name])
 
 
-def put(model: nn.Module, name: str, at: list[str], method: str, **settings: Any) -> list[dropover.Plan]:
+def put(model: nn.Module, name: str, at: list[str], method: str, **settings: Any) -> dropover.Plan:
     given = {**SETTINGS.get(method, {}), **settings}
     return place(model, NETWORKS.get(name).positions, at, METHODS.get(method), given, torch.rand(2, 1, 24, 24))
 
@@ -72,7 +77,7 @@ def test_every_method_trains_a_step_where_it_fits_and_is_refused_elsewhere(
             put(model, network, [position], method)
         assert not list(dropover.regularizers(model))
         return
-    plans = put(model, network, [position], method)
+    plan = put(model, network, [position], method)
     assert list(model.state_dict()) == list(before)
     parameters = parameters_of(model)
     optimizer = torch.optim.SGD(parameters, lr=0.1)
@@ -82,19 +87,18 @@ def test_every_method_trains_a_step_where_it_fits_and_is_refused_elsewhere(
     if method == "guided":
         for layer in dropover.regularizers(model):
             assert not torch.equal(layer.strength, torch.ones_like(layer.strength))
-    for plan in plans:
-        plan.remove()
+    plan.remove()
     assert not list(dropover.regularizers(model))
 
 
 def test_a_group_and_several_positions_get_a_layer_each_for_their_own_units() -> None:
     model = build("vit-small")
-    before, after = put(model, "vit-small", ["mlp", "mlp-hidden", "fc"], "guided")
-    placed = [(placement.names[0], placement.layer.num_units) for placement in after.placements]
+    plan = put(model, "vit-small", ["mlp", "mlp-hidden", "fc"], "guided")
+    placed = [(each.side, each.names[0], each.layer.num_units) for each in plan.placements]
     assert sorted(placed) == [
-        (f"blocks.{i}.mlp{end}", n) for i in range(2) for end, n in [("", 16), (".activation", 64)]
+        *(("after", f"blocks.{i}.mlp{end}", n) for i in range(2) for end, n in [("", 16), (".activation", 64)]),
+        ("before", "head", 16),
     ]
-    assert [(placement.names[0], placement.layer.num_units) for placement in before.placements] == [("head", 16)]
     model = build("vit-small")
     put(model, "vit-small", ["dropouts"], "flipover")
     assert len(list(dropover.regularizers(model))) == 1 + 4 * 2
@@ -127,7 +131,7 @@ def test_a_layer_may_be_told_that_channels_come_last() -> None:
             return self.head(self.turned(self.conv(x).movedim(1, -1)).mean((1, 2)))
 
     model = Last()
-    (plan,) = place(model, {}, ["turned"], METHODS.get("spatial"), {"channel_dim": -1}, torch.rand(2, 1, 8, 8))
+    plan = place(model, {}, ["turned"], METHODS.get("spatial"), {"channel_dim": -1}, torch.rand(2, 1, 8, 8))
     assert plan.layers[0].channel_dim == -1
     with pytest.raises(ValueError, match="channel_dim must name a dimension of the input other than 0"):
         place(model, {}, ["conv"], METHODS.get("spatial"), {"channel_dim": 7}, torch.rand(2, 1, 8, 8))
@@ -181,10 +185,10 @@ def test_channels_are_found_where_the_modules_have_them(
             place(model, {}, [at], spatial, {}, images)
         assert not list(dropover.regularizers(model))
         place(model, {}, [at], METHODS.get("flipover"), {}, images)
-        (plan,) = place(model, {}, [at], METHODS.get("guided"), {"channel_dim": -1}, images)
+        plan = place(model, {}, [at], METHODS.get("guided"), {"channel_dim": -1}, images)
         assert plan.layers[0].num_units == 5
         return
-    (plan,) = place(model, {}, [at], spatial, {"p": 0.5}, images)
+    plan = place(model, {}, [at], spatial, {"p": 0.5}, images)
     factors: list[torch.Tensor] = []
     plan.layers[0].register_forward_hook(lambda _, args, output: factors.append(output == 0))
     plan.layers[0].register_forward_pre_hook(lambda _, args: (torch.ones_like(args[0]),))
@@ -198,8 +202,7 @@ def test_what_passes_is_learnt_without_a_trace() -> None:
     model = build("resnet18").train()
     state, images, random = copy.deepcopy(model.state_dict()), torch.rand(2, 1, 24, 24), torch.get_rng_state()
     named, method = NETWORKS.get("resnet18").positions, METHODS.get("max-dropout")
-    for plan in place(model, named, ["stage1", "before fc"], method, {}, images):
-        plan.remove()
+    place(model, named, ["stage1", "before fc"], method, {}, images).remove()
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert all(module.training and not module._forward_hooks for module in model.modules())
     assert torch.equal(torch.get_rng_state(), random)

@@ -16,8 +16,7 @@ from dropover.lab.models.parts.positions import Place
 from dropover.lab.models.resnet18 import resnet18
 from dropover.lab.models.small_cnn import small_cnn
 from dropover.lab.models.vit_small import vit_small
-from dropover.lab.probing.capturing import activations, capture
-from dropover.lab.probing.finding import default_places
+from dropover.lab.probing.capturing import activations, capture, default_places
 from dropover.lab.probing.grouping import GROUPS, density_groups, inverted_groups
 from dropover.lab.probing.inverting import entropy, heat, invert
 from dropover.lab.probing.projecting import factors, project
@@ -173,7 +172,7 @@ def test_factors_are_those_of_the_very_output():
     model = nn.Sequential(layer)
     seen = capture(model, {"layer": layer}, x, regularized=True, seed=5)["layer"]
     assert torch.equal(seen.entered, x)
-    torch.testing.assert_close(seen.left, x * factors(layer, x, seed=5))
+    torch.testing.assert_close(seen.emerged, x * factors(layer, x, seed=5))
     assert set(factors(layer, x, seed=5).unique().tolist()) == {-0.5, 1.0}
 
 
@@ -182,7 +181,7 @@ def test_a_projection_needs_a_layer_for_maps():
         project(torch.rand(8, 4, 4), dropover.Dropout(0.5))
 
 
-def test_capture_sees_evaluation_mode_and_with_regularised_only_dropovers_layers_act():
+def test_capture_sees_evaluation_mode_and_with_regularized_only_dropovers_layers_act():
     inner = dropover.Dropout(0.5)
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(9), nn.Dropout(0.9), inner, nn.Linear(9, 4)).train()
     dropover.insert(model, {"4": ("before", dropover.Flipover(0.3))})
@@ -205,7 +204,7 @@ def test_capture_takes_what_enters_before_a_layer_that_works_in_place():
     model = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
     images = torch.randn(5, 1, 2, 2)
     seen = capture(model, {"relu": model[1]}, images.clone())["relu"]
-    assert torch.equal(seen.left, images.relu())
+    assert torch.equal(seen.emerged, images.relu())
 
 
 def test_capture_says_what_is_never_called():

@@ -62,8 +62,8 @@ def _show(console: "Console", name: str, folder: Path | None, size: int | None) 
     from rich.text import Text
 
     from dropover.lab.data import DATA, described
-    from dropover.lab.data.parts.files import root_of
     from dropover.lab.data.parts.loading import load_data, source_of
+    from dropover.lab.data.parts.published import root_of
     from dropover.lab.study import DataSettings
 
     with failures_told(RESULTS, ValueError):

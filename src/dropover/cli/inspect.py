@@ -77,8 +77,8 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     from dropover.lab.examples import pixels
     from dropover.lab.models.parts.foreign import network_named
     from dropover.lab.models.parts.positions import look, places
-    from dropover.lab.models.parts.weights import load_weights
-    from dropover.lab.probing.finding import default_places
+    from dropover.lab.models.parts.weights_file import load_weights
+    from dropover.lab.probing.capturing import default_places
     from dropover.lab.report.inspection import Subject
     from dropover.lab.streams import WEIGHTS, seeded
 

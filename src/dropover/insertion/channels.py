@@ -1,97 +1,26 @@
-"""Which dimension of what passes a place holds the channels, and which the samples, as far as the modules there tell.
-
-A module's class tells most: channels are last for a linear layer, dimension 1 for a convolution. A block of modules
-tells what its parts tell, where these agree and what passes then fits. An activation tells nothing; what stands beside
-it in an `nn.Sequential` does.
-"""
+"""Which dimension of what passes a place holds the channels; a layer told of it, or the user asked for it."""
 
 from dataclasses import dataclass, replace
 
 from torch import nn
-from torch.nn.modules import batchnorm, conv, padding, pooling
 
-from dropover.insertion.matching import Positions
 from dropover.regularizer import Regularizer
 
-_FIRST: tuple[type[nn.Module], ...] = (
-    conv._ConvNd,
-    batchnorm._NormBase,
-    nn.GroupNorm,
-    nn.LocalResponseNorm,
-    nn.CrossMapLRN2d,
-    pooling._MaxPoolNd,
-    pooling._MaxUnpoolNd,
-    pooling._AvgPoolNd,
-    pooling._LPPoolNd,
-    pooling._AdaptiveMaxPoolNd,
-    pooling._AdaptiveAvgPoolNd,
-    nn.FractionalMaxPool2d,
-    nn.FractionalMaxPool3d,
-    padding._ConstantPadNd,
-    padding._ReflectionPadNd,
-    padding._ReplicationPadNd,
-    nn.Upsample,
-    nn.PixelShuffle,
-    nn.PixelUnshuffle,
-    nn.ChannelShuffle,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.FeatureAlphaDropout,
-    nn.Softmax2d,
-)
-_RECURRENT = (nn.RNNBase, nn.RNNCellBase)
-_LAYERS = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
-_STACKS = (nn.TransformerEncoder, nn.TransformerDecoder)
-_TRANSFORMERS = (*_LAYERS, *_STACKS, nn.Transformer)
-_LAST: tuple[type[nn.Module], ...] = (
-    nn.Linear,
-    nn.Bilinear,
-    nn.Embedding,
-    nn.EmbeddingBag,
-    nn.MultiheadAttention,
-    *_RECURRENT,
-    *_TRANSFORMERS,
-)
-
-# Subclasses of LayerNorm may permute maps before and after, so that the class alone tells of torch's own only. Others
-# by name, so that neither package needs to be installed.
-_LAYER_NORMS = (nn.LayerNorm, nn.RMSNorm)
-_NORMS_OF_TIMM = ("timm.layers.norm", "timm.layers.norm_act")
-_NORMS_OF_TORCHVISION = {("torchvision.models.convnext", "LayerNorm2d"), ("torchvision.ops.misc", "FrozenBatchNorm2d")}
-
-_ALIKE: tuple[type[nn.Module], ...] = (
-    nn.Identity,
-    nn.Dropout,
-    nn.AlphaDropout,
-    Regularizer,
-    *(nn.ReLU, nn.Hardtanh, nn.LeakyReLU, nn.RReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
-    *(nn.Hardswish, nn.Hardsigmoid, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Tanhshrink, nn.Hardshrink, nn.Softshrink),
-    *(nn.Softplus, nn.Softsign, nn.Threshold, nn.Softmax, nn.LogSoftmax),
-)
-
-# Where a module keeps how many channels it has.
-_SIZES = (
-    *("in_channels", "out_channels", "num_features", "num_channels", "in_features", "out_features"),
-    *("embedding_dim", "embed_dim", "input_size", "hidden_size"),
-)
+_MEANINGS = {
+    3: ("(N, T, C)", "(N, C, T)"),
+    4: ("(N, H, W, C)", "(N, C, H, W)"),
+    5: ("(N, D, H, W, C)", "(N, C, D, H, W)"),
+}
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Which dimension holds the channels at a place.
+    """Which dimension holds the channels at a place."""
 
-    Attributes:
-        dim: 1, or -1 for the last; None where nothing tells.
-        source: what tells, in words.
-        sizes: how many channels the parts have, where these tell; empty where what tells is certain.
-        rank: how many dimensions the maps of such parts have; None where they don't say.
-    """
-
-    dim: int | None
-    source: str
-    sizes: tuple[int, ...] = ()
-    rank: int | None = None
+    dim: int | None  # 1, or -1 for the last; None where nothing tells
+    source: str  # what tells, in words
+    sizes: tuple[int, ...] = ()  # how many channels the parts have, where these tell; empty where that is certain
+    rank: int | None = None  # how many dimensions the maps of such parts have; None where they don't say
 
     def fit(self, shape: tuple[int, ...]) -> bool:
         """Whether this can be believed of a tensor of this shape; of (N, C) always, which leaves no choice."""
@@ -119,126 +48,45 @@ UNKNOWN = Channels(None, "asked for")
 GIVEN = "given"
 
 
-def keeps_channels(module: nn.Module) -> bool:
-    """Whether the module's output has its channels where its input has them, be that anywhere."""
-    return isinstance(module, _ALIKE) or (_is_plain(module) and len(module._modules) == 0)
+def asks_for_channels(layer: nn.Module) -> bool:
+    """Whether it makes a difference to the layer which dimension holds the channels, and it wasn't said."""
+    return any(not user.knows_channels for user in _users(layer))
 
 
-def channels_at(positions: Positions, host: nn.Module, side: str) -> Channels | None:
-    """Which dimension holds the channels before or after a module, or of one put instead of it; None if nothing tells.
+def looks_at_samples(layer: nn.Module) -> bool:
+    """Whether it makes a difference to the layer which numbers belong to one sample."""
+    return any(isinstance(each, Regularizer) and each.uses_samples for each in layer.modules())
 
-    Args:
-        positions: every module of the model, with its names.
-        host: one of them; if it is shared, what is told of each of its places must agree.
-        side: "before", "after" or "instead".
+
+def settle(layer: nn.Module, channels: Channels | None) -> Channels | None:
+    """Tell a layer, in place, what is known of the channels, unless the user did.
+
+    Returns what holds: None for a layer to which it makes no difference, `UNKNOWN` if it does and nothing is known.
     """
-    modules = {name: module for module, names in positions.items() for name in names}
-    told = [_at(modules, name, side) for name in positions[host]]
-    first = told[0]
-    return first if all(each is not None and first is not None and each.dim == first.dim for each in told) else None
-
-
-def channels_of(module: nn.Module) -> Channels | None:
-    """Which dimension holds the channels of what a module takes and gives, by its class or its parts."""
-    kind = type(module).__name__
-    dim = _dim_of_class(module)
-    if dim is not None:
-        return Channels(dim, kind)
-    parts = _parts(module)
-    dims = {_dim_of_class(part) for part in parts}
-    sizes = sorted({size for part in parts for size in _sizes(part)})
-    ranks = {len(part.kernel_size) + 2 for part in parts if isinstance(part, conv._ConvNd)}
-    if len(dims) != 1 or len(ranks) > 1 or not sizes:
+    users = _users(layer)
+    if not users:
         return None
-    return Channels(dims.pop(), f"all parts of {kind}", tuple(sizes), next(iter(ranks), None))
+    if not asks_for_channels(layer):
+        dim = users[0].channel_dim
+        return channels if channels is not None and channels.dim == dim else Channels(dim, GIVEN)
+    if channels is None:
+        return UNKNOWN
+    for user in users:
+        if not user.knows_channels:
+            user.channel_dim = channels.dim
+    return channels
 
 
-def batch_first_at(positions: Positions, host: nn.Module) -> bool | None:
-    """The `batch_first` of the module for sequences that the host is or lies within; None if there is none."""
-    modules = {name: module for module, names in positions.items() for name in names}
-    found = (batch_first(modules[name]) for name in _upwards(positions[host][0]))
-    return next((each for each in found if each is not None), None)
+def question(layer: nn.Module, where: str, shape: tuple[int, ...] | None = None) -> str:
+    """What the user is asked where nothing tells which dimension of an input (of that shape) holds the channels."""
+    last, first = _MEANINGS.get(len(shape or ()), ("(N, *, C)", "(N, C, *)"))
+    passes = "what passes there" if shape is None else f"an input of shape {shape}"
+    kind = type(next(iter(_users(layer)), layer)).__name__
+    return (
+        f"{kind} {where}: which dimension of {passes} holds the channels can't be known from the model; say it, as "
+        f"{kind}(..., channel_dim=-1) for {last} or {kind}(..., channel_dim=1) for {first}"
+    )
 
 
-def batch_first(module: nn.Module) -> bool | None:
-    """Whether one of torch's modules for sequences has samples before time steps; None for any other module."""
-    if isinstance(module, nn.RNNBase | nn.MultiheadAttention | nn.Transformer):
-        return bool(module.batch_first)
-    if isinstance(module, _LAYERS):
-        return bool(module.self_attn.batch_first)
-    if isinstance(module, _STACKS) and len(module.layers) > 0:
-        return batch_first(module.layers[0])
-    return None
-
-
-def _at(modules: dict[str, nn.Module], name: str, side: str) -> Channels | None:
-    row = _row(modules, name)
-    inside = [index for index, each in enumerate(row) if _is_within(each, name)]
-    nearest, place = (inside[0], inside[0]) if side == "before" else (inside[-1], inside[-1] + 1)
-    # What the host itself tells; else what gave the tensor that passes; else what takes it.
-    for way in ([row[nearest]], reversed(row[:place]), row[place:]):
-        for each in way:
-            told = channels_of(modules[each])
-            if told is not None:
-                return told if each == name else told.of(each)
-            if not keeps_channels(modules[each]):
-                break
-    for above in _upwards(name):
-        if isinstance(modules[above], _TRANSFORMERS):
-            return Channels(-1, type(modules[above]).__name__)
-    return None
-
-
-def _row(modules: dict[str, nn.Module], name: str) -> list[str]:
-    """The modules that are called one after another around `name`, as `nn.Sequential` does it, without these."""
-    top = name
-    for above in _upwards(name)[1:]:
-        if not _is_plain(modules[above]):
-            break
-        top = above
-
-    def flat(each: str) -> list[str]:
-        children = modules[each]._modules.items() if _is_plain(modules[each]) else ()
-        prefix = f"{each}." if each else ""
-        return [leaf for name, child in children if child is not None for leaf in flat(prefix + name)] or [each]
-
-    return flat(top)
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Whether it is a sequence that calls its children in turn and does nothing else."""
-    return type(module).forward is nn.Sequential.forward
-
-
-def _is_within(name: str, outer: str) -> bool:
-    return not outer or name == outer or name.startswith(outer + ".")
-
-
-def _upwards(name: str) -> list[str]:
-    """The name itself, then what is around it, the root last."""
-    segments = name.split(".") if name else []
-    return [".".join(segments[:count]) for count in range(len(segments), -1, -1)]
-
-
-def _dim_of_class(module: nn.Module) -> int | None:
-    kind = type(module)
-    if isinstance(module, _LAYER_NORMS) and kind.forward in (nn.LayerNorm.forward, nn.RMSNorm.forward):
-        return -1 if len(module.normalized_shape) == 1 else None
-    if isinstance(module, _FIRST) or (kind.__module__, kind.__name__) in _NORMS_OF_TORCHVISION:
-        return 1
-    if kind.__module__ in _NORMS_OF_TIMM:
-        return 1 if "2d" in kind.__name__ else -1
-    return -1 if isinstance(module, _LAST) else None
-
-
-def _parts(module: nn.Module) -> list[nn.Module]:
-    """The modules within that tell something by their class; not what is within these."""
-    found: list[nn.Module] = []
-    for child in module.children():
-        found += [child] if _dim_of_class(child) is not None else _parts(child)
-    return found
-
-
-def _sizes(module: nn.Module) -> list[int]:
-    shape = vars(module).get("normalized_shape", ())
-    return [vars(module)[name] for name in _SIZES if name in vars(module)] + list(shape)
+def _users(layer: nn.Module) -> list[Regularizer]:
+    return [each for each in layer.modules() if isinstance(each, Regularizer) and each.uses_channels]

@@ -6,7 +6,7 @@ It is called as a forward hook. The hook is an object rather than a function, so
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.hooks import RemovableHandle
 
 from dropover import tracing
-from dropover.insertion.channels import Channels
-from dropover.insertion.settling import question
+from dropover.insertion.channels import Channels, question
+from dropover.insertion.names import quoted
 
 
 class Inserted(ABC):
@@ -33,21 +33,27 @@ class Inserted(ABC):
     """
 
     side: str
-    channels: Channels | None = None
-    batch_first: bool | None = None
     # Kept with the hook, so that unpickling it tells torch which hook numbers are taken.
     _handle: RemovableHandle | None = None
 
-    def __init__(self, layer: nn.Module, position: str) -> None:
+    def __init__(
+        self, layer: nn.Module, position: str, channels: Channels | None = None, batch_first: bool | None = None
+    ) -> None:
         self.layer = layer
         self.position = position
+        self.channels = channels
+        self.batch_first = batch_first
         self.follows_host = True
 
     @abstractmethod
     def attach(self, host: nn.Module) -> None:
         """Begin to act at `host`."""
 
-    def detach(self) -> None:
+    def obstacle(self, _layers: Collection[nn.Module]) -> str | None:
+        """None: a hook can always go; see `Change`."""
+        return None
+
+    def undo(self) -> None:
         """Stop acting."""
         if self._handle is not None:
             self._handle.remove()
@@ -90,7 +96,7 @@ class Inserted(ABC):
     @property
     def where(self) -> str:
         """The host's name as an error writes it."""
-        return shown(self.position)
+        return quoted(self.position)
 
 
 class InsertedBefore(Inserted):
@@ -152,18 +158,6 @@ class InsertedAfter(Inserted):
 
 
 SIDES: dict[str, type[Inserted]] = {"before": InsertedBefore, "after": InsertedAfter}
-
-
-def first_tensor(value: Any) -> Tensor | None:
-    """A tensor, or the first element of a tuple or list if that is one: what a layer acts on."""
-    if isinstance(value, tuple | list) and value and not isinstance(value, PackedSequence):
-        value = value[0]
-    return value if isinstance(value, Tensor) else None
-
-
-def shown(position: str) -> str:
-    """A position's name as people read it: the root's name is empty."""
-    return repr(position) if position else "the root"
 
 
 def inserted_at(module: nn.Module) -> list[Inserted]:

@@ -1,18 +1,34 @@
 """What was put where: the record that an insertion returns, which undoes, prints and saves it."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
-from dropover.insertion.changes import Change, undo_all
 from dropover.insertion.channels import GIVEN, Channels
 from dropover.insertion.hooks import SIDES
 from dropover.insertion.serialization import decode_layer, encode
 
 _FORMAT = "dropover plan 1"
 _ALL_SIDES = (*SIDES, "instead")
+
+
+class Change(Protocol):
+    """Something done to a model."""
+
+    def obstacle(self, layers: Collection[nn.Module], /) -> str | None:
+        """Why it can't be undone now, `layers` being those of the same plan; None if it can."""
+
+    def undo(self) -> None:
+        """Put back what was there."""
+
+
+def undo_all(changes: list[Change]) -> None:
+    """Undo in reverse order; the list is empty afterwards."""
+    while changes:
+        changes.pop().undo()
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +52,10 @@ class Placement:
     channels: Channels | None = None
 
     @property
-    def found_channels(self) -> Channels | None:
-        """The channels that were found in the model; None if the user gave them, or they are not known."""
-        found = self.channels is not None and self.channels.dim is not None and self.channels.source != GIVEN
-        return self.channels if found else None
+    def channels_of_model(self) -> Channels | None:
+        """The channels as the model tells them; None if the user gave them, or they are not known."""
+        channels = self.channels
+        return None if channels is None or channels.dim is None or channels.source == GIVEN else channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +96,9 @@ class Plan:
         Raises:
             RuntimeError: a later plan builds on this one; it must be removed first. Nothing is changed then.
         """
-        own = {placement.layer for placement in self.placements}
+        layers = {placement.layer for placement in self.placements}
         for change in self._changes:
-            obstacle = change.obstacle(own)
+            obstacle = change.obstacle(layers)
             if obstacle is not None:
                 raise RuntimeError(f"the plan can't be removed yet: {obstacle}; remove the later plan first")
         undo_all(self._changes)
@@ -117,7 +133,7 @@ class Plan:
         Raises:
             ValueError: a layer that is not one of dropover's.
         """
-        return json.dumps({"format": _FORMAT, "placements": [_encoded(each) for each in self.placements]}, indent=2)
+        return json.dumps({"format": _FORMAT, "placements": [_encode(each) for each in self.placements]}, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
@@ -132,19 +148,19 @@ class Plan:
             raise ValueError(f"a plan must be JSON: {error}") from error
         if not isinstance(data, dict) or data.get("format") != _FORMAT or not isinstance(data.get("placements"), list):
             raise ValueError(f"the JSON must hold 'format': {_FORMAT!r} and a list 'placements'")
-        return cls(tuple(_placement(index, each) for index, each in enumerate(data["placements"])))
+        return cls(tuple(_decode(f"placements[{index}]", each) for index, each in enumerate(data["placements"])))
 
 
-def _encoded(placement: Placement) -> dict[str, Any]:
+def _encode(placement: Placement) -> dict[str, Any]:
     encoded: dict[str, Any] = {"names": list(placement.names), "side": placement.side, "host": placement.host}
     encoded["layer"] = encode(placement.layer)
-    if placement.found_channels is not None:
-        encoded["channels"] = {"dim": placement.found_channels.dim, "source": placement.found_channels.source}
+    channels = placement.channels_of_model
+    if channels is not None:
+        encoded["channels"] = {"dim": channels.dim, "source": channels.source}
     return encoded
 
 
-def _placement(index: int, data: Any) -> Placement:
-    where = f"placements[{index}]"
+def _decode(where: str, data: Any) -> Placement:
     if not isinstance(data, dict) or set(data) - {"channels"} != {"names", "side", "host", "layer"}:
         raise ValueError(f"{where}: must have exactly the keys 'names', 'side', 'host' and 'layer', besides 'channels'")
     names, side, host = data["names"], data["side"], data["host"]

@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from dropover.insertion.hooks import shown
-from dropover.insertion.matching import Positions
+from dropover.insertion.names import ModuleNames
 
 # Modules whose parent reads their weights and never calls them: type name of the parent (or of one of its bases) and
 # attribute. Type names, so that torchvision needs not be installed.
@@ -17,56 +16,47 @@ _READ_ONLY = {
 BYPASSED = ("attn_drop", "softmax")
 
 
-def reason_against(positions: Positions, module: nn.Module) -> str | None:
-    """Why a layer at `module` would have no effect; None if nothing is known against it."""
-    modules = {name: each for each, names in positions.items() for name in names}
-    for name in positions[module]:
-        for ancestor in (*_ancestors(name, modules), module):
-            if is_compiled(ancestor):
-                return "it is compiled already and would ignore the layer; insert first, then call torch.compile"
-            if isinstance(ancestor, torch.jit.ScriptModule):
-                return "it is compiled by torch.jit, which ignores layers added later; insert first, then script"
-    never = [_never_called(name, modules, module) for name in positions[module]]
-    return None if None in never else never[0]
-
-
-def check(positions: Positions, module: nn.Module) -> None:
+def check_position(names: ModuleNames, module: nn.Module) -> None:
     """Raise `ValueError` with the reason if a layer at `module` would have no effect."""
-    reason = reason_against(positions, module)
+    reason = _reason_against(names, module)
     if reason is not None:
-        name = positions[module][0]
-        raise ValueError(f"a layer at {shown(name)} ({type(module).__name__}) would have no effect: {reason}")
+        raise ValueError(f"a layer at {names.label(module)} would have no effect: {reason}")
 
 
-def is_compiled(module: nn.Module) -> bool:
-    """Whether `torch.compile` or `module.compile()` has taken the module over."""
-    return "_orig_mod" in module._modules or getattr(module, "_compiled_call_impl", None) is not None
+def fused_blocks(names: ModuleNames, module: nn.Module) -> dict[nn.Module, str]:
+    """The blocks whose fused attention, switched on, bypasses `module` (timm), with their names."""
+    blocks = {}
+    for name in names.of[module]:
+        if name and name.rpartition(".")[2] in BYPASSED:
+            block, _ = names.parent(name)
+            if vars(block).get("fused_attn") is True:
+                blocks[block] = names.of[block][0]
+    return blocks
 
 
-def fused_blocks(positions: Positions, module: nn.Module) -> list[nn.Module]:
-    """The blocks whose fused attention, switched on, bypasses `module` (timm)."""
-    modules = {name: each for each, names in positions.items() for name in names}
-    found = []
-    for name in positions[module]:
-        parent, _, attribute = name.rpartition(".")
-        if name and attribute in BYPASSED and vars(modules[parent]).get("fused_attn") is True:
-            found.append(modules[parent])
-    return list(dict.fromkeys(found))
-
-
-def _ancestors(name: str, modules: dict[str, nn.Module]) -> list[nn.Module]:
-    segments = name.split(".") if name else []
-    return [modules[".".join(segments[:count])] for count in range(len(segments))]
-
-
-def _never_called(name: str, modules: dict[str, nn.Module], module: nn.Module) -> str | None:
+def _reason_against(names: ModuleNames, module: nn.Module) -> str | None:
+    for name in names.of[module]:
+        for each in reversed(names.around(name)):
+            if "_orig_mod" in each._modules or getattr(each, "_compiled_call_impl", None) is not None:
+                return "it is compiled already and would ignore the layer; insert first, then call torch.compile"
+            if isinstance(each, torch.jit.ScriptModule):
+                return "it is compiled by torch.jit, which ignores layers added later; insert first, then script"
     if type(module).forward is nn.Module.forward and "forward" not in vars(module):
         return "it has no forward of its own, it only holds other modules; name those"
+    readers = [_reader(names, name) for name in names.of[module]]
+    if None in readers:
+        return None
+    path = names.of[module][0].rpartition(".")[0]
+    return f"{readers[0]} reads its weights and never calls it; use {path!r} itself"
+
+
+def _reader(names: ModuleNames, name: str) -> str | None:
+    """The type of the module around that reads the weights of the one of that name and never calls it."""
     if not name:
         return None
-    parent, _, attribute = name.rpartition(".")
-    bases = {base.__name__: base.__module__ for base in type(modules[parent]).__mro__}
+    parent, attribute = names.parent(name)
+    bases = {base.__name__: base.__module__ for base in type(parent).__mro__}
     for (package, kind), attributes in _READ_ONLY.items():
         if attribute in attributes and bases.get(kind, "").startswith(package):
-            return f"{type(modules[parent]).__name__} reads its weights and never calls it; use {parent!r} itself"
+            return type(parent).__name__
     return None

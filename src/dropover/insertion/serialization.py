@@ -1,14 +1,13 @@
 """Layers as JSON and back. Classes come from a fixed table; nothing is ever evaluated."""
 
-import difflib
 import inspect
-import typing
 from typing import Any
 
 from torch import nn
 
 from dropover import parts, validation
 from dropover.methods import METHODS
+from dropover.registry import did_you_mean
 from dropover.regularizer import Regularizer
 
 Encoded = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -30,7 +29,9 @@ def encode(part: Any) -> Encoded:
             f"only dropover's own layers and schedules can be saved in a plan, got a {type(part).__name__}; known are "
             f"{', '.join(table)}"
         )
-    settings = part.settings() if isinstance(part, Regularizer) else _attributes(part)
+    # A learned strength is a weight, not a setting: it goes with `plan.layers.state_dict()`.
+    names = inspect.signature(type(part)).parameters
+    settings = part.settings() if isinstance(part, Regularizer) else {name: getattr(part, name) for name in names}
     encoded: dict[str, Any] = {
         "class": type(part).__name__,
         "settings": {name: encode(value) for name, value in settings.items()},
@@ -56,16 +57,15 @@ def decode(value: Any) -> Any:
     if name in ("Linear", "Cosine", "Step"):
         name += "Schedule"  # as they are called since
     if not isinstance(name, str) or name not in table:
-        raise ValueError(f"unknown class {name!r}: {_hint(str(name), table)}known are {', '.join(table)}")
+        raise ValueError(f"unknown class {name!r}: {did_you_mean(str(name), table, 1)}known are {', '.join(table)}")
     known = inspect.signature(table[name]).parameters
     given = dict(value["settings"])
     if "channel_dim" not in known and given.get("channel_dim", 0) is None:
         del given["channel_dim"]  # every layer had one once
     for setting in given:
         if setting not in known:
-            raise ValueError(
-                f"{name} has no setting {setting!r}: {_hint(setting, known)}known are {', '.join(known) or 'none'}"
-            )
+            hint = did_you_mean(setting, known, 1)
+            raise ValueError(f"{name} has no setting {setting!r}: {hint}known are {', '.join(known) or 'none'}")
     settings = {setting: decode(each) for setting, each in given.items()}
     try:
         made = table[name](**settings)
@@ -94,14 +94,3 @@ def _classes() -> dict[str, type]:
     named = [method.layer for method in METHODS if issubclass(method.layer, Regularizer)]
     layers: list[type[nn.Module]] = [Regularizer, *named]
     return {**{each.__name__: each for each in layers}, **parts.public()}
-
-
-def _attributes(part: Any) -> dict[str, Any]:
-    # A learned strength is a weight, not a setting: it goes with `plan.layers.state_dict()`.
-    names = inspect.signature(type(part)).parameters
-    return {name: getattr(part, name) for name in names}
-
-
-def _hint(name: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}? " if close else ""

@@ -5,118 +5,94 @@ convolution takes: what is known of the convolution is known of it. A tensor tha
 permutation or a sum, is another one.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
+from contextlib import ExitStack
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
-from dropover.insertion.channels import Channels, channels_at, channels_of, keeps_channels
-from dropover.insertion.hooks import first_tensor
-from dropover.insertion.matching import Positions
-from dropover.insertion.rehearsal import run_quietly
+from dropover.insertion.channels import Channels
+from dropover.insertion.hosts import channels_at, channels_of, keeps_channels
+from dropover.insertion.modes import Example, run_quietly
+from dropover.insertion.names import ModuleNames
 
-Place = tuple[nn.Module, str]
+Site = tuple[nn.Module, str]
+"""A module and one of its sides."""
 _Key = tuple[int, tuple[int, ...]]
 
 
-class _Trail:
-    """What is known of the tensors that modules gave or took."""
+def find_channels(
+    model: nn.Module, names: ModuleNames, sites: Collection[Site], example: Example | None
+) -> dict[Site, Channels | None]:
+    """What is known of the channels at each site ("before", "after" or "instead" of a module); None where nothing is.
 
-    def __init__(self, names: Positions) -> None:
+    Where the modules alone leave a doubt, the model is run on the example once, if there is one, and put back.
+    """
+    by_site = {site: channels_at(names, *site) for site in sites}
+    doubts = [site for site, channels in by_site.items() if channels is None or channels.sizes]
+    if doubts and example is not None:
+        trail = _Trail(names)
+        with ExitStack() as hooks:
+            for module in names.of:
+                hooks.enter_context(module.register_forward_pre_hook(trail.before))
+                hooks.enter_context(module.register_forward_hook(trail.after))
+            run_quietly(model, example)
+        for site in doubts:
+            channels = trail.channels_at(site)
+            if channels is not None and (by_site[site] is None or not channels.sizes):
+                by_site[site] = channels
+    return by_site
+
+
+class _Trail:
+    """What is known of the tensors that modules give and take; a tensor is the same as long as it keeps its shape."""
+
+    def __init__(self, names: ModuleNames) -> None:
         self._names = names
+        self._passages: dict[Site, list[_Key]] = defaultdict(list)
         self._gave: dict[_Key, Channels] = {}
         self._took: dict[_Key, Channels] = {}
         self._held: list[Tensor] = []  # so that no other tensor gets the place in memory of one
 
-    def key(self, x: Tensor) -> _Key:
-        """The tensor as long as it keeps its shape."""
-        self._held.append(x)
-        return id(x), tuple(x.shape)
+    def before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """A forward pre-hook: note what a module tells of what it takes."""
+        key, channels = self._key(args), self._told_by(module)
+        if key is not None:
+            if channels is not None and not channels.sizes:
+                self._took.setdefault(key, channels)
+            self._passages[module, "before"].append(key)
 
-    def at(self, key: _Key) -> Channels | None:
-        """What is known of a tensor."""
-        return self._gave.get(key) or self._took.get(key)
+    def after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """A forward hook: note what a module, or else what it took, tells of what it gives."""
+        key, taken, channels = self._key(output), self._key(args), self._told_by(module)
+        if key is None:
+            return
+        if channels is not None and not channels.sizes:
+            self._gave[key] = channels
+        elif key not in self._gave:  # else one of its parts gave it, which tells more than that all parts agree
+            if channels is not None and channels.fit(key[1]):
+                self._gave[key] = channels
+            elif keeps_channels(module) and taken is not None and taken in self._gave:
+                self._gave[key] = self._gave[taken]
+        self._passages[module, "after"].append(key)
 
-    def enters(self, module: nn.Module, x: Tensor) -> None:
-        """Note what a module that takes `x` tells of it."""
-        told = self._told(module)
-        if told is not None and not told.sizes:
-            self._took.setdefault(self.key(x), told)
+    def channels_at(self, site: Site) -> Channels | None:
+        """What the run told of a site; all its calls must agree."""
+        calls = [self._gave.get(key) or self._took.get(key) for key in self._passages[site]]
+        agree = len({each and each.dim for each in calls}) == 1
+        return calls[0] if agree else None
 
-    def leaves(self, module: nn.Module, given: Tensor | None, x: Tensor) -> None:
-        """Note what a module that gives `x`, having been given another tensor, tells of it."""
-        key, told = self.key(x), self._told(module)
-        if told is not None and not told.sizes:
-            self._gave[key] = told
-        elif key in self._gave:
-            return  # one of its parts gave it, which tells more than that all parts agree
-        elif told is not None and told.fit(tuple(x.shape)):
-            self._gave[key] = told
-        elif keeps_channels(module) and given is not None:
-            known = self._gave.get(self.key(given))
-            if known is not None:
-                self._gave[key] = known
+    def _key(self, value: Any) -> _Key | None:
+        """Of a tensor, or of the first element of a tuple or list if that is one: what a layer acts on."""
+        if isinstance(value, tuple | list) and value and not isinstance(value, PackedSequence):
+            value = value[0]
+        if not isinstance(value, Tensor):
+            return None
+        self._held.append(value)
+        return id(value), tuple(value.shape)
 
-    def _told(self, module: nn.Module) -> Channels | None:
-        told = channels_of(module)
-        return None if told is None else told.of(self._names[module][0])
-
-
-def found_channels(
-    model: nn.Module, names: Positions, places: Collection[Place], example: Tensor | tuple[Any, ...] | None
-) -> dict[Place, Channels | None]:
-    """Where the channels are at places of a model.
-
-    Args:
-        model: the model; it is as it was afterwards.
-        names: its modules' names.
-        places: a module and "before", "after" or "instead" each.
-        example: what the model is run on once, where the modules alone leave a doubt; None for no run.
-
-    Returns:
-        What is known of each place; None where nothing is.
-    """
-    told = {place: channels_at(names, *place) for place in places}
-    unsure = [place for place, channels in told.items() if channels is None or channels.sizes]
-    if unsure and example is not None:
-        seen = _seen(model, names, example, unsure)
-        told.update({place: each for place, each in seen.items() if told[place] is None or not each.sizes})
-    return told
-
-
-def _seen(
-    model: nn.Module, names: Positions, example: Tensor | tuple[Any, ...], wanted: Collection[Place]
-) -> dict[Place, Channels]:
-    """Where the channels are at the places of which a run on the example tells; all calls of a place must agree."""
-    trail = _Trail(names)
-    seen: dict[Place, list[_Key]] = {place: [] for place in wanted}
-
-    def pass_by(module: nn.Module, side: str, x: Tensor) -> None:
-        if (module, side) in seen:
-            seen[module, side].append(trail.key(x))
-
-    def before(module: nn.Module, args: tuple[Any, ...]) -> None:
-        given = first_tensor(args)
-        if given is not None:
-            trail.enters(module, given)
-            pass_by(module, "before", given)
-
-    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        made = first_tensor(output)
-        if made is not None:
-            trail.leaves(module, first_tensor(args), made)
-            pass_by(module, "after", made)
-
-    handles = [module.register_forward_pre_hook(before) for module in names]
-    handles += [module.register_forward_hook(after) for module in names]
-    try:
-        run_quietly(model, example)
-    finally:
-        for handle in handles:
-            handle.remove()
-    found = {}
-    for place, keys in seen.items():
-        told = [trail.at(key) for key in keys]
-        if told and told[0] is not None and {each and each.dim for each in told} == {told[0].dim}:
-            found[place] = told[0]
-    return found
+    def _told_by(self, module: nn.Module) -> Channels | None:
+        channels = channels_of(module)
+        return None if channels is None else channels.of(self._names.of[module][0])

@@ -19,15 +19,10 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Data:
-    """Images and labels in memory.
+    """Images, uint8 pixels of shape (N, C, H, W) with H equal to W, and labels, int64 class numbers of shape (N,).
 
-    Attributes:
-        train_images: uint8 pixels of shape (N, C, H, W), 0 to 255, H equal to W.
-        train_labels: int64 class numbers of shape (N,).
-        test_images: like `train_images`.
-        test_labels: like `train_labels`.
-        classes: The classes' names, in the order of their numbers.
-        scored: What the test images are: the set's own, or training images held out for validation.
+    `classes` are the classes' names in the order of their numbers. Where `scored` is "validation", the test images are
+    training images that were held out.
     """
 
     train_images: Tensor
@@ -39,12 +34,7 @@ class Data:
 
 
 def described(data: Data, name: str) -> str:
-    """What was found, in one line: classes, size, channels and counts.
-
-    Args:
-        data: The images, as `load_data` gives them.
-        name: The data set's name.
-    """
+    """What a data set of that name holds, in one line: classes, size, channels and counts."""
     channels, height, width = data.train_images.shape[1:]
     use = "test" if data.scored == "test" else "validate"
     return (

@@ -2,25 +2,18 @@
 
 from pathlib import Path
 
-from dropover.lab.data import DATA, DataSource
-from dropover.lab.data.parts.idx_set import IdxSet
+from dropover.lab.data import DATA
+from dropover.lab.data.parts.idx import IdxSet
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-
-FASHION_MNIST = IdxSet(
-    "fashion-mnist",
-    "FashionMNIST",
-    ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
-    (DEBIAN_FOLDER,),
-    "run apt-get install dataset-fashion-mnist, or ",
-)
+CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 DATA.add(
-    DataSource(
+    IdxSet(
         "fashion-mnist",
-        ("fmnist", "fashionmnist"),
-        "Clothes, 28×28 grey: 60,000 to train, 10,000 to test",
-        FASHION_MNIST.load,
-        FASHION_MNIST.where,
-    )
+        "FashionMNIST",
+        classes=CLASSES,
+        elsewhere=(DEBIAN_FOLDER,),
+        hint="run apt-get install dataset-fashion-mnist, or ",
+    ).entry("Clothes, 28×28 grey: 60,000 to train, 10,000 to test", "fmnist", "fashionmnist")
 )

@@ -8,32 +8,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dropover.lab.data import DATA, Data, DataSource
-from dropover.lab.data.parts.checked_set import CheckedSet
+from dropover.lab.data import DATA, Data
+from dropover.lab.data.parts.published import CheckedSet
 
 PARTS = ("train", "test")
 
 
-def _kind() -> Any:
-    # Imported here: it takes two seconds, which a trial on other images needn't wait for.
-    from torchvision.datasets import SVHN
+class Svhn(CheckedSet):
+    """Two files of MATLAB's, which are published one by one."""
 
-    return SVHN
+    def address(self) -> str:
+        """The folder of both."""
+        return str(self.kind.split_list["train"][0].rpartition("/")[0])
 
+    def checksums(self) -> Mapping[str, str]:
+        """Every file's published MD5."""
+        published = self.kind.split_list
+        return {published[part][1]: published[part][2] for part in PARTS}
 
-def _checksums() -> Mapping[str, str]:
-    listed = _kind().split_list
-    return {listed[part][1]: listed[part][2] for part in PARTS}
+    def download(self, folder: Path) -> None:
+        """Download both files."""
+        for part in PARTS:
+            self.kind(folder, part, download=True)
 
-
-def _download(folder: Path) -> None:
-    for part in PARTS:
-        _kind()(folder, part, download=True)
-
-
-def _read(place: Path) -> Data:
-    train, test = (_kind()(place, part) for part in PARTS)
-    return Data(_images(train), _labels(train), _images(test), _labels(test), tuple("0123456789"))
+    def read_by_torchvision(self, place: Path) -> Data:
+        """The images; raises what torchvision raises."""
+        train, test = (self.kind(place, part) for part in PARTS)
+        return Data(_images(train), _labels(train), _images(test), _labels(test), tuple("0123456789"))
 
 
 def _images(part: Any) -> Tensor:
@@ -44,17 +45,8 @@ def _labels(part: Any) -> Tensor:
     return torch.from_numpy(part.labels)
 
 
-SVHN = CheckedSet(
-    "svhn",
-    ("train_32x32.mat", "test_32x32.mat"),
-    _checksums,
-    _read,
-    _download,
-    lambda: str(_kind().split_list["train"][0].rpartition("/")[0]),
-)
-
 DATA.add(
-    DataSource(
-        "svhn", (), "Digits of house numbers, 32×32 colour: 73,257 to train, 26,032 to test", SVHN.load, SVHN.where
+    Svhn("svhn", "SVHN", ("train_32x32.mat", "test_32x32.mat")).entry(
+        "Digits of house numbers, 32×32 colour: 73,257 to train, 26,032 to test"
     )
 )

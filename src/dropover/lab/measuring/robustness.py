@@ -12,7 +12,7 @@ from dropover.lab.attacks.parts.task import Known, inference_is_random
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.evaluation import right_under_attack, right_under_noise
-from dropover.lab.models.parts.inference import inference_rate
+from dropover.lab.models.parts.placed_layers import inference_rate
 from dropover.lab.records.rows import Row, share
 from dropover.lab.streams import INFERENCE, seeded
 from dropover.lab.study import AttackSettings, Study

@@ -1,4 +1,4 @@
-"""Networks with named positions for regularisers: one file per network, found by the registry `NETWORKS`."""
+"""Networks with named positions for regularizers: one file per network, found by the registry `NETWORKS`."""
 
 from __future__ import annotations
 

@@ -13,22 +13,16 @@ SMALL = 32
 class ResNet18(nn.Module):
     """torchvision's `resnet18`, its layers under the same names, with a normalisation before the first.
 
-    Args:
-        channels: Channels of the images.
-        classes: How many classes.
-        small_stem: Whether the first convolution is 3×3 with stride 1 and no pooling follows it.
-        maps: Channels of the first stage; each later stage has twice as many as the one before.
-        two_layers: Whether a linear layer, as wide as the features, and a ReLU come before the last linear layer.
+    With a small stem the first convolution is 3×3 with stride 1 and no pooling follows it. The first stage has `maps`
+    channels, each later one twice as many as the one before. With two layers in the head, one as wide as the features
+    and a ReLU come before the last linear layer.
     """
 
     def __init__(self, channels: int, classes: int, small_stem: bool, maps: int, two_layers: bool) -> None:
         super().__init__()
         self.normalize = Normalize()
-        self.conv1 = (
-            nn.Conv2d(channels, maps, 3, padding=1, bias=False)
-            if small_stem
-            else nn.Conv2d(channels, maps, 7, stride=2, padding=3, bias=False)
-        )
+        kernel, stride = (3, 1) if small_stem else (7, 2)
+        self.conv1 = nn.Conv2d(channels, maps, kernel, stride=stride, padding=kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(maps)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool: nn.Module = nn.Identity() if small_stem else nn.MaxPool2d(3, stride=2, padding=1)
@@ -38,8 +32,9 @@ class ResNet18(nn.Module):
         self.layer4 = _stage(4 * maps, 8 * maps, 2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         features = 8 * maps
-        hidden = nn.Sequential(nn.Linear(features, features), nn.ReLU()) if two_layers else nn.Identity()
-        self.hidden: nn.Module = hidden
+        self.hidden: nn.Module = (
+            nn.Sequential(nn.Linear(features, features), nn.ReLU()) if two_layers else nn.Identity()
+        )
         self.fc = nn.Linear(features, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -58,9 +53,8 @@ def _stage(inputs: int, maps: int, stride: int) -> nn.Sequential:
     # Imported here: the networks are listed without waiting for torchvision.
     from torchvision.models.resnet import BasicBlock, conv1x1
 
-    shortcut = None
-    if stride != 1 or inputs != maps:
-        shortcut = nn.Sequential(conv1x1(inputs, maps, stride), nn.BatchNorm2d(maps))
+    widens = stride != 1 or inputs != maps
+    shortcut = nn.Sequential(conv1x1(inputs, maps, stride), nn.BatchNorm2d(maps)) if widens else None
     return nn.Sequential(BasicBlock(inputs, maps, stride, shortcut), BasicBlock(maps, maps))
 
 

@@ -65,7 +65,7 @@ def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, bat
 
 def _conv(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, outputs, 3, bias=not batch_norm)
-    return [conv, nn.BatchNorm2d(outputs), nn.ReLU()] if batch_norm else [conv, nn.ReLU()]
+    return [conv, *([nn.BatchNorm2d(outputs)] if batch_norm else []), nn.ReLU()]
 
 
 def _pooled_conv(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
@@ -80,7 +80,7 @@ def _pooled_conv(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]
 
 def _linear(inputs: int, outputs: int, batch_norm: bool) -> list[nn.Module]:
     linear = nn.Linear(inputs, outputs, bias=not batch_norm)
-    return [linear, nn.BatchNorm1d(outputs), nn.ReLU()] if batch_norm else [linear, nn.ReLU()]
+    return [linear, *([nn.BatchNorm1d(outputs)] if batch_norm else []), nn.ReLU()]
 
 
 NETWORKS.add(

@@ -1,6 +1,7 @@
-"""What passes through a module of a net, for many images, in evaluation mode or with the regularisers on."""
+"""What passes through modules of a net, for many images, in evaluation mode or with the regularizers on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +14,24 @@ from dropover.lab.models.parts.positions import Place
 from dropover.lab.streams import seeded
 
 PROBING = "probing"
-"""The random stream that regularisers draw from while a net is looked into."""
+"""The random stream that regularizers draw from while a net is looked into."""
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What entered a module and what left it: (N, *) each, detached, on the CPU."""
+class Passage:
+    """What entered a module and what emerged from it: (N, *) each, detached, on the CPU."""
 
     entered: Tensor
-    left: Tensor
+    emerged: Tensor
+
+
+@contextmanager
+def watching(modules: Mapping[str, nn.Module], note: Callable[[str, tuple[Any, ...], Any], None]) -> Iterator[None]:
+    """Call `note(name, args, output)` after every call of one of the modules."""
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.enter_context(module.register_forward_hook(lambda _, args, out, name=name: note(name, args, out)))
+        yield
 
 
 def capture(
@@ -32,80 +42,76 @@ def capture(
     regularized: bool = False,
     seed: int = 0,
     batch_size: int = 250,
-) -> dict[str, Passed]:
+) -> dict[str, Passage]:
     """What passes through modules of a net when it is shown images. The net is left as it was.
 
     Args:
         model: Maps images to anything.
-        modules: What to watch: modules of the net, or layers that were inserted into it, under any names. Where a
-            module is called several times for one image, its last call counts.
+        modules: Modules of the net, or layers that were inserted into it, under any names. Where one is called several
+            times for one image, its last call counts.
         images: (N, channels, height, width), pixels in [0, 1].
         regularized: Whether dropover's layers act as in training. All else is in evaluation mode in either case.
         seed: Where the layers' draws begin.
         batch_size: Images shown at once.
 
-    Returns:
-        What entered and left each module, under the same names.
-
     Raises:
         ValueError: a module that is never called, or that takes or gives no tensor.
     """
-    acting = _acting_in_training(model) if regularized else set()
-    seen: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in modules}
-    last: dict[str, tuple[Any, Any]] = {}
-    handles = [module.register_forward_hook(_witness(name, last)) for name, module in modules.items()]
-    try:
-        with torch.no_grad(), seeded(seed, PROBING), training_flags(model, acting.__contains__):
-            for batch in torch.split(images, batch_size):
-                last.clear()
-                model(batch)
-                for name in modules:
-                    seen[name].append(_tensors(name, last))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {name: Passed(*map(torch.cat, zip(*parts, strict=True))) for name, parts in seen.items()}
+    # Layers that have a rate in training; those for inference act in evaluation mode anyway.
+    layers = [layer for layer in regularizers(model) if layer.rule is not None] if regularized else []
+    acting = {module for layer in layers for module in layer.modules()}
+    passages: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in modules}
+    last: dict[str, tuple[Tensor | None, Tensor | None]] = {}
+
+    def note(name: str, args: tuple[Any, ...], output: Any) -> None:
+        # What enters may be overwritten by a ReLU that works in place: it has to be copied now.
+        first = output[0] if isinstance(output, tuple | list) and output else output
+        last[name] = _copy(args[0] if args else None), _copy(first)
+
+    with torch.no_grad(), seeded(seed, PROBING), training_flags(model, acting.__contains__), watching(modules, note):
+        for batch in torch.split(images, batch_size):
+            last.clear()
+            model(batch)
+            for name in modules:
+                if name not in last:
+                    raise ValueError(f"{name!r} is never called when the model is shown an image")
+                entered, emerged = last[name]
+                if entered is None or emerged is None:
+                    raise ValueError(f"{name!r} does not take and give tensors")
+                passages[name].append((entered, emerged))
+    return {name: Passage(*map(torch.cat, zip(*parts, strict=True))) for name, parts in passages.items()}
 
 
 def activations(
     model: nn.Module, place: Place, images: Tensor, *, regularized: bool = False, seed: int = 0, batch_size: int = 250
 ) -> Tensor:
-    """What passes at one place of a net, behind whatever layer was inserted there; arguments as for `capture`.
+    """What passes at one place of a net, (N, *), behind whatever layer was inserted there; see `capture`."""
+    modules = {place.path: model.get_submodule(place.path)}
+    (passage,) = capture(model, modules, images, regularized=regularized, seed=seed, batch_size=batch_size).values()
+    return passage.entered if place.side == "before" else passage.emerged
 
-    Returns:
-        (N, *), on the CPU.
+
+def default_places(model: nn.Module, images: Tensor) -> list[Place]:
+    """Where to look: after the last maps before a pooling, and before the last linear layer; of what a net has of them.
+
+    Maps are (N, units, height, width) of more than one pixel, or tokens (N, tokens, features): whichever the net, shown
+    images (N, channels, height, width) and left as it was, calls last.
     """
-    found = capture(
-        model,
-        {place.path: model.get_submodule(place.path)},
-        images,
-        regularized=regularized,
-        seed=seed,
-        batch_size=batch_size,
-    )[place.path]
-    return found.entered if place.side == "before" else found.left
+    modules = {path: module for path, module in model.named_modules() if path}
+    maps: list[str] = []
+    linear: list[str] = []
+
+    def note(path: str, args: tuple[Any, ...], output: Any) -> None:
+        if isinstance(modules[path], nn.Linear) and args and isinstance(args[0], Tensor) and args[0].ndim == 2:
+            linear.append(path)
+        pools = "pool" in type(modules[path]).__name__.lower()
+        if not pools and isinstance(output, Tensor) and output.ndim in (3, 4) and output[0, 0].numel() > 1:
+            maps.append(path)
+
+    with torch.no_grad(), training_flags(model, lambda _module: False), watching(modules, note):
+        model(images)
+    return [Place(path, "after") for path in maps[-1:]] + [Place(path, "before") for path in linear[-1:]]
 
 
-def _acting_in_training(model: nn.Module) -> set[nn.Module]:
-    """The modules of all layers that have a rate in training; those for inference act in evaluation mode anyway."""
-    return {module for layer in regularizers(model) if layer.rule is not None for module in layer.modules()}
-
-
-def _witness(name: str, last: dict[str, tuple[Any, Any]]) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-    def note(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        # What enters may be overwritten by a ReLU that works in place: it has to be copied now.
-        entered = args[0].detach().to("cpu", copy=True) if args and isinstance(args[0], Tensor) else None
-        first = output[0] if isinstance(output, tuple | list) and output else output
-        left = first.detach().to("cpu", copy=True) if isinstance(first, Tensor) else None
-        last[name] = entered, left
-
-    return note
-
-
-def _tensors(name: str, last: Mapping[str, tuple[Any, Any]]) -> tuple[Tensor, Tensor]:
-    if name not in last:
-        raise ValueError(f"{name!r} is never called when the model is shown an image")
-    entered, left = last[name]
-    if entered is None or left is None:
-        raise ValueError(f"{name!r} does not take and give tensors")
-    return entered, left
+def _copy(value: Any) -> Tensor | None:
+    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else None

@@ -15,21 +15,13 @@ GROUPS = ("low", "medium", "high")
 
 @dataclass(frozen=True)
 class Inverted:
-    """One image's maps, grouped by density and inverted.
+    """One image's maps, grouped by density and inverted."""
 
-    Attributes:
-        image: (channels, height, width), pixels in [0, 1].
-        projection: where the maps lie on their principal axes.
-        group: (units,), the index in `GROUPS` of each map.
-        response: (units,), each map's largest activation.
-        heat: (units, height, width), in [0, 1]; zeros for a map without response.
-    """
-
-    image: Tensor
-    projection: Projection
-    group: Tensor
-    response: Tensor
-    heat: Tensor
+    image: Tensor  # (channels, height, width), pixels in [0, 1]
+    projection: Projection  # where the maps lie on their principal axes
+    group: Tensor  # (units,), the index in `GROUPS` of each map
+    response: Tensor  # (units,), each map's largest activation
+    heat: Tensor  # (units, height, width), in [0, 1]; zeros for a map without response
 
     def members(self, name: str) -> Tensor:
         """The units of a group ("all" for every one) that see something, the strongest response first."""
@@ -48,31 +40,20 @@ class Inverted:
 
 
 def density_groups(density: Tensor) -> Tensor:
-    """The group of each unit by its density: thirds of the densities that there are, in order.
+    """Each unit's group by its density, (units,) in (0, 1]: thirds of the densities that there are, in order.
 
-    The paper says "three density levels" and not where they end. One cell holds far more maps than any other, so that
-    equal steps of density, or equal shares of the maps, mostly leave the middle group empty.
-
-    Args:
-        density: (units,), in (0, 1].
-
-    Returns:
-        (units,), indices into `GROUPS`; all in the middle where all densities are the same.
+    The groups are indices into `GROUPS`, all in the middle where all densities are the same. The paper says "three
+    density levels" and not where they end. One cell holds far more maps than any other, so that equal steps of density,
+    or equal shares of the maps, mostly leave the middle group empty.
     """
     values = torch.tensor(sorted(set(density.tolist())), dtype=density.dtype)
     return (2 * torch.searchsorted(values, density) + 1) * 3 // (2 * len(values))
 
 
 def inverted_groups(model: nn.Module, place: Place, image: Tensor) -> Inverted:
-    """Group the maps that pass a place by their density (FDD-2D's), and invert each to the input.
+    """Group the maps that pass a place by their density (FDD-2D's), and invert each to the input, as `invert` does.
 
-    Args:
-        model: Maps images to anything; it is run in evaluation mode and left as it was.
-        place: Where maps (N, units, height, width) pass.
-        image: (channels, height, width), pixels in [0, 1].
-
-    Raises:
-        ValueError: the place is never reached, or there are no maps.
+    Raises `ValueError` if the place is never reached, or no maps (N, units, height, width) pass there.
 
     Source: Ke et al. 2020, figures 2 and 3.
     """

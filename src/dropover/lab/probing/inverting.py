@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from dropover.insertion.modes import training_flags
 from dropover.lab.models.parts.positions import Place
+from dropover.lab.probing.capturing import watching
 
 _RELUS = {F.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 
@@ -55,13 +56,9 @@ def invert(model: nn.Module, place: Place, image: Tensor, units: Iterable[int], 
 
 
 def heat(signal: Tensor) -> Tensor:
-    """Heat maps of inverted units: magnitude, summed over the colours, with a maximum of 1; zeros stay zeros.
+    """Heat maps (units, height, width), in [0, 1], of inverted units (units, channels, height, width).
 
-    Args:
-        signal: (units, channels, height, width).
-
-    Returns:
-        (units, height, width), in [0, 1].
+    That is the magnitude, summed over the colours, with a maximum of 1; zeros stay zeros.
     """
     summed = signal.abs().sum(dim=1)
     largest = summed.amax(dim=(1, 2), keepdim=True)
@@ -75,12 +72,7 @@ def entropy(heat_maps: Tensor, levels: int = 256) -> Tensor:
     usual entropy, gives figures of that size (0 to 8 bits); that of the map as a distribution over pixels, at 2.045
     bits, would mean that a heat map covers four pixels.
 
-    Args:
-        heat_maps: (maps, height, width), in [0, 1].
-        levels: Grey levels.
-
-    Returns:
-        (maps,), from 0 for one flat colour to log2(levels).
+    It is (maps,) of maps (maps, height, width) in [0, 1], from 0 for one flat colour to log2(levels).
 
     Source: Ke et al. 2020, figure 3.
     """
@@ -119,19 +111,15 @@ class _EveryReLU(TorchFunctionMode):
 
 def _passing(model: nn.Module, place: Place, pixels: Tensor) -> Tensor:
     """What passes at a place, with its graph."""
-    found: list[Any] = []
+    passages: list[Any] = []
 
-    def note(_module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        found.append(args[0] if place.side == "before" and args else output)
+    def note(_path: str, args: tuple[Any, ...], output: Any) -> None:
+        passages.append(args[0] if place.side == "before" and args else output)
 
-    handle = model.get_submodule(place.path).register_forward_hook(note)
-    try:
-        with torch.enable_grad(), _EveryReLU():
-            model(pixels)
-    finally:
-        handle.remove()
-    if not found:
+    with torch.enable_grad(), _EveryReLU(), watching({place.path: model.get_submodule(place.path)}, note):
+        model(pixels)
+    if not passages:
         raise ValueError(f"the model, shown an image, never comes to the place {place}")
-    if not isinstance(found[-1], Tensor) or found[-1].ndim < 2:
-        raise ValueError(f"units (N, units, *) must pass {place}, got {type(found[-1]).__name__}")
-    return found[-1]
+    if not isinstance(passages[-1], Tensor) or passages[-1].ndim < 2:
+        raise ValueError(f"units (N, units, *) must pass {place}, got {type(passages[-1]).__name__}")
+    return passages[-1]

@@ -18,23 +18,14 @@ from dropover.regularizer import Regularizer
 
 @dataclass(frozen=True)
 class Projection:
-    """One sample's units on their principal axes, and one draw of a layer.
+    """One sample's units on their principal axes, and one draw of a layer."""
 
-    Attributes:
-        points: (units, k), coordinates; sign, order and length of an axis carry no meaning.
-        bins: cells per axis.
-        density: (units,), units in the unit's cell over units in the fullest cell, in (0, 1].
-        rates: (units,), the layer's probability to hit each unit.
-        hit: (units,), bool: the units that one draw hit.
-        verb: what happened to those: "dropped", "flipped" or "hit".
-    """
-
-    points: Tensor
-    bins: int
-    density: Tensor
-    rates: Tensor
-    hit: Tensor
-    verb: str
+    points: Tensor  # (units, k), coordinates; sign, order and length of an axis carry no meaning
+    bins: int  # cells per axis
+    density: Tensor  # (units,), units in the unit's cell over units in the fullest cell, in (0, 1]
+    rates: Tensor  # (units,), the layer's probability to hit each unit
+    hit: Tensor  # (units,), bool: the units that one draw hit
+    verb: str  # what happened to those: "dropped", "flipped" or "hit"
 
 
 def project(maps: Tensor, layer: Regularizer | None = None, components: int = 2, seed: int = 0) -> Projection:
@@ -73,17 +64,10 @@ def project(maps: Tensor, layer: Regularizer | None = None, components: int = 2,
 
 
 def factors(layer: Regularizer, x: Tensor, seed: int = 0) -> Tensor:
-    """What a layer multiplies each element of `x` by in one draw in training: the derivative of its output.
+    """What a layer multiplies each element of `x`, (N, *), by in one draw in training, beginning at `seed`.
 
-    So that it is known too of elements that are 0, whose output does not show whether they were hit.
-
-    Args:
-        layer: Any layer; its training flag is put back.
-        x: (N, *), what enters it.
-        seed: Where the draw begins.
-
-    Returns:
-        A tensor like `x`: 0 where zeroed, negative where flipped.
+    It is 0 where zeroed and negative where flipped: the derivative of the layer's output, so that it is known too of
+    elements that are 0, whose output does not show whether they were hit. The layer's training flag is put back.
     """
     x = x.detach().requires_grad_()
     with torch.enable_grad(), seeded(seed, PROBING), training_flags(layer, lambda _module: True):

@@ -15,7 +15,7 @@ from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.evaluation import right_under_noise
-from dropover.lab.models.parts.positions import Place, Position
+from dropover.lab.models.parts.positions import Place, PlaceInfo
 from dropover.lab.noise import NOISES
 from dropover.lab.pictures.images import adversarial_images, averaged_maps, inverted_maps, noisy_images
 from dropover.lab.pictures.plots import activation_histograms
@@ -61,7 +61,7 @@ class Subject:
 
     model: nn.Module
     data: Data
-    positions: Sequence[Position]
+    positions: Sequence[PlaceInfo]
     count: int
 
     def first(self, count: int) -> Examples:
@@ -132,7 +132,7 @@ def _histograms(subject: Subject) -> Drawing:
     return Drawing("activations", "Activations", f"{caption}.", activation_histograms(panels))
 
 
-def _projections(subject: Subject, position: Position) -> Drawing:
+def _projections(subject: Subject, position: PlaceInfo) -> Drawing:
     """The maps at a position on 2 and 3 principal axes, and what the layer there drops; FDD-2D and -3D if none is."""
     layer = _layer_at(subject.model, position.place)
     row = subject.first(subject.count)
@@ -157,7 +157,7 @@ def _projections(subject: Subject, position: Position) -> Drawing:
     )
 
 
-def _inverted(subject: Subject, position: Position) -> Iterator[Drawing]:
+def _inverted(subject: Subject, position: PlaceInfo) -> Iterator[Drawing]:
     """What the maps at a position look at, by density group, on the first image; entropies over all images."""
     of_images = [inverted_groups(subject.model, position.place, image) for image in subject.images]
     first, where = of_images[0], _file(position.place)

@@ -16,7 +16,7 @@ from dropover.lab.data.parts.loading import load_data, source_of
 from dropover.lab.measuring.robustness import AT_INFERENCE, OF_CORRECT, PER_SECOND, WORST
 from dropover.lab.models.parts.building import NONE, build_network, place_arm, shown_images
 from dropover.lab.models.parts.foreign import network_named
-from dropover.lab.models.parts.inference import with_a_rate
+from dropover.lab.models.parts.placed_layers import with_a_rate
 from dropover.lab.models.parts.positions import PositionError
 from dropover.lab.noise import NOISES
 from dropover.lab.streams import WEIGHTS, generator, seeded
@@ -120,8 +120,7 @@ def _arm(key: str, study: Study, arm: Arm, data: Data, network: nn.Module | None
     try:
         method.make(units=8, **arm.settings)
         if network is not None:
-            for plan in place_arm(network, study, arm, shown_images(data)):
-                plan.remove()
+            place_arm(network, study, arm, shown_images(data)).remove()
     except PositionError as error:
         problems.append(Problem(f"{key}.at: {' '.join(str(error).split())}", error))
     except (TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 from dropover.lab.data import Data
 from dropover.lab.examples import Examples, logits_on, pixels
-from dropover.lab.models.parts.state import parameters_of
+from dropover.lab.models.parts.placed_layers import parameters_of
 from dropover.lab.streams import AUGMENTATION, BATCHES, REGULARIZER, generator, seeded
 from dropover.lab.study import TrainingSettings
 from dropover.lab.training.augmentation import augmented

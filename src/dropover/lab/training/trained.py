@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dropover.lab.data import Data
 from dropover.lab.digests import of_plain, of_tensors
 from dropover.lab.models.parts.building import build_model
-from dropover.lab.models.parts.state import load_net_state, net_state
+from dropover.lab.models.parts.placed_layers import load_net_state, net_state
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.study import Arm, Study

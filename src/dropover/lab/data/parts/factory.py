@@ -52,15 +52,17 @@ def from_factory(name: str) -> Data:
     except ValueError as error:
         raise DataError(str(error)) from None
     with blaming(f"{name} raised", ForeignDataError):
-        made: Any = factory()
-    if isinstance(made, Data):
-        made, classes = ((made.train_images, made.train_labels), (made.test_images, made.test_labels)), made.classes
+        result: Any = factory()
+    if isinstance(result, Data):
+        train, test = (result.train_images, result.train_labels), (result.test_images, result.test_labels)
+        classes: Any = result.classes
+    elif isinstance(result, tuple | list) and len(result) == 2:
+        train, test = result
+        classes = getattr(train, "classes", None)
     else:
-        if not isinstance(made, tuple | list) or len(made) != 2:
-            raise DataError(f"{name} must return a pair (train, test) or a dropover Data, got {_shape_of(made)}")
-        classes = getattr(made[0], "classes", None)
-    train_images, train_labels = _part(f"{name}, train", made[0])
-    test_images, test_labels = _part(f"{name}, test", made[1])
+        raise DataError(f"{name} must return a pair (train, test) or a dropover Data, got {_kind_of(result)}")
+    train_images, train_labels = _part(f"{name}, train", train)
+    test_images, test_labels = _part(f"{name}, test", test)
     if train_images.shape[1:] != test_images.shape[1:]:
         raise DataError(
             f"{name}: training images have shape {tuple(train_images.shape[1:])}, "
@@ -81,10 +83,10 @@ def _part(name: str, part: Any) -> tuple[Tensor, Tensor]:
     if isinstance(part, tuple | list) and len(part) == 2 and all(isinstance(tensor, Tensor) for tensor in part):
         images, labels = part
     elif isinstance(part, Dataset) and not isinstance(part, IterableDataset) and isinstance(part, Sized):
-        images, labels = _collected(name, part)
+        images, labels = _collect(name, part)
     else:
         raise DataError(
-            f"{name}: must be a map-style torch Dataset or a pair of tensors (images, labels), got {_shape_of(part)}"
+            f"{name}: must be a map-style torch Dataset or a pair of tensors (images, labels), got {_kind_of(part)}"
         )
     if images.dim() == 3:
         images = images.unsqueeze(1)
@@ -101,22 +103,20 @@ def _part(name: str, part: Any) -> tuple[Tensor, Tensor]:
     return _as_bytes(name, images.detach().cpu()).contiguous(), labels.detach().cpu().long()
 
 
-def _collected(name: str, part: Any) -> tuple[Tensor, Tensor]:
+def _collect(name: str, part: Any) -> tuple[Tensor, Tensor]:
     """All of a data set's images and labels, in its order."""
     if not len(part):
         raise DataError(f"{name}: is empty")
-    images: Tensor | None = None
-    labels = torch.empty(len(part), dtype=torch.int64)
+    images, labels = torch.empty(0, dtype=torch.uint8), torch.empty(len(part), dtype=torch.int64)
     for index, (image, label) in enumerate(shown(_items(name, part), len(part), f"reading {name}")):
-        if images is None:
-            images = torch.empty(len(part), *image.shape, dtype=torch.uint8)
+        if index == 0:
+            images = images.new_empty(len(part), *image.shape)
         if image.shape != images.shape[1:]:
             raise DataError(
                 f"{name}: image 0 has shape {tuple(images.shape[1:])}, image {index} {tuple(image.shape)}: "
                 "they must have the same"
             )
         images[index], labels[index] = image, label
-    assert images is not None
     return images, labels
 
 
@@ -157,5 +157,5 @@ def _as_bytes(name: str, images: Tensor) -> Tensor:
     return (images * 255).round().to(torch.uint8)
 
 
-def _shape_of(value: object) -> str:
+def _kind_of(value: object) -> str:
     return f"{type(value).__name__} of {len(value)}" if isinstance(value, tuple | list) else type(value).__name__

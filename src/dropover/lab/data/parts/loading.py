@@ -20,8 +20,7 @@ def load_data(settings: DataSettings) -> Data:
 
     The validation images are held out first: so many of every class, drawn once and for all, so that every seed and arm
     holds out the same and a larger number holds every smaller one. `train_limit` then takes a class-balanced prefix of
-    the rest, `test_limit` one of the test images. Where validation is scored, the validation images, all of them, stand
-    in the place of the test images.
+    the rest, `test_limit` one of the test images. Where validation is scored, all its images replace the test images.
 
     Raises:
         UnknownNameError: no data set has that name.
@@ -48,29 +47,15 @@ def load_data(settings: DataSettings) -> Data:
 def content_of(settings: DataSettings) -> str:
     """Digest of the images that a study asks for: pixels, labels, and the classes' names in their order.
 
-    Where they come from has no part in it. It is computed once in a process.
-
-    Raises:
-        As `load_data`.
+    Where they come from has no part in it. Computed once in a process; raises as `load_data`.
     """
     data = load_data(settings)
-    tensors = of_tensors(
-        {
-            "train images": data.train_images,
-            "train labels": data.train_labels,
-            "test images": data.test_images,
-            "test labels": data.test_labels,
-        }
-    )
-    return of_plain([tensors, data.classes])
+    parts = ("train_images", "train_labels", "test_images", "test_labels")
+    return of_plain([of_tensors({part.replace("_", " "): getattr(data, part) for part in parts}), data.classes])
 
 
 def source_of(name: str) -> DataSource:
-    """The data set of that name, or the user's own for `module:factory`.
-
-    Raises:
-        UnknownNameError: no data set has that name.
-    """
+    """The data set of that name, or the user's own for `module:factory`; `UnknownNameError` if there is none."""
     if is_user_code(name):
         return source_from(name)
     try:
@@ -82,11 +67,8 @@ def source_of(name: str) -> DataSource:
 def balanced_prefix(labels: Tensor, count: int) -> Tensor:
     """The positions of the first `count` labels when the classes take turns, in ascending order.
 
-    A larger prefix holds every smaller one. A class that runs out leaves its turns to the others.
-
-    Args:
-        labels: int64 class numbers of shape (N,).
-        count: How many positions, at most N.
+    A larger prefix holds every smaller one. A class that runs out leaves its turns to the others. `labels` are int64 of
+    shape (N,), `count` is at most N.
     """
     turn = torch.empty_like(labels)
     for label in range(int(labels.max()) + 1):
@@ -118,7 +100,7 @@ def _limited(part: str, limit: int | None, name: str, labels: Tensor) -> Tensor 
 
 @lru_cache(maxsize=1)
 def _load(name: str, folder: Path | None, size: int | None) -> Data:
-    """Kept, because a worker runs many trials on the same images."""
+    # Kept, because a worker runs many trials on the same images.
     source = source_of(name)
     if size is None:
         return source.load(folder)

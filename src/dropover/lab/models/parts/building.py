@@ -25,9 +25,8 @@ def positions_of(arm: Arm) -> list[str]:
 def build_network(study: Study, seed: int, data: Data) -> nn.Module:
     """The study's network without any arm's layers, its weights drawn from the seed's stream "weights".
 
-    Raises:
-        TypeError: a setting of the wrong type.
-        ValueError: no such network, a setting out of range, or one that doesn't fit the images.
+    Raises `TypeError` for a setting of the wrong type, `ValueError` if there is no such network, and for a setting out
+    of range or one that doesn't fit the images.
     """
     _, channels, size, _ = data.train_images.shape
     network = network_named(study.model.name)
@@ -37,13 +36,9 @@ def build_network(study: Study, seed: int, data: Data) -> nn.Module:
 
 
 def build_model(study: Study, arm: Arm, seed: int, data: Data) -> nn.Module:
-    """The study's network with the arm's layers placed, its weights drawn from the seed's stream "weights".
+    """`build_network` with the arm's layers placed, as `place_arm` does it; raises as both.
 
     Placing draws no number of any stream, so that the arms of a seed share their weights.
-
-    Raises:
-        PositionError: the network has no such position, or it is none for the arm's method.
-        TypeError, ValueError: as `build_network`, and for the method's settings.
     """
     model = build_network(study, seed, data)
     if arm.method != NONE:
@@ -51,7 +46,7 @@ def build_model(study: Study, arm: Arm, seed: int, data: Data) -> nn.Module:
     return model
 
 
-def place_arm(model: nn.Module, study: Study, arm: Arm, images: Tensor) -> list[Plan]:
+def place_arm(model: nn.Module, study: Study, arm: Arm, images: Tensor) -> Plan:
     """Place the arm's layers in a model that `build_network` made; returns and raises as `place` does."""
     named = network_named(study.model.name).positions
     at, method = positions_of(arm), METHODS.get(arm.method)

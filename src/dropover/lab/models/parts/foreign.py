@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,14 +19,10 @@ TIMM = "timm:"
 
 
 def network_named(name: str) -> Network:
-    """The network that a study's `model.name` means.
+    """The network that a study's `model.name` means; `ValueError` if there is none.
 
-    Args:
-        name: A registered network; "timm:" and a name of timm's; or "module:factory", a callable of the user's that
-            returns an `nn.Module`.
-
-    Raises:
-        ValueError: there is no such network.
+    That is a registered network; "timm:" and a name of timm's; or "module:factory", a callable of the user's that
+    returns an `nn.Module`.
     """
     if name.startswith(TIMM):
         return _of_timm(name)
@@ -53,7 +49,8 @@ def _of_user(name: str) -> Network:
                 model = factory(**asked, **settings)
             return _checked(name, model, channels, size, classes)
 
-    return Network(name, (), _first_line(factory) or "your own", build, settings_from=factory)
+    summary = (inspect.getdoc(factory) or "your own").splitlines()[0]
+    return Network(name, (), summary, build, settings_from=factory)
 
 
 def _of_timm(name: str) -> Network:
@@ -79,9 +76,8 @@ def _of_timm(name: str) -> Network:
             insert(model, {"": ("before", Normalize())})
         return _checked(name, model, channels, size, classes)
 
-    return Network(
-        name, (), "timm's, with random weights unless pretrained = true", build, settings_from=_timm_settings
-    )
+    summary = "timm's, with random weights unless pretrained = true"
+    return Network(name, (), summary, build, settings_from=_timm_settings)
 
 
 def _timm_settings(*, pretrained: bool = False, **others: Any) -> Mapping[str, Any]:
@@ -104,7 +100,3 @@ def _checked(name: str, model: object, channels: int, size: int, classes: int) -
             f"got {shape}"
         )
     return model
-
-
-def _first_line(factory: Callable[..., Any]) -> str:
-    return next(iter((inspect.getdoc(factory) or "").splitlines()), "")

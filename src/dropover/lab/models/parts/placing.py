@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dropover.insertion import Plan, insert
-from dropover.lab.models.parts.positions import Named, Position, PositionError, look, places
+from dropover.insertion import Plan
+from dropover.lab.models.parts.positions import Named, PlaceInfo, PositionError, insert_at, look, places
 from dropover.methods import Method
 from dropover.parts.rates import DensityRates
 from dropover.regularizer import Regularizer
@@ -15,7 +15,7 @@ from dropover.regularizer import Regularizer
 
 def place(
     model: nn.Module, named: Named, at: Sequence[str], method: Method, settings: Mapping[str, Any], images: Tensor
-) -> list[Plan]:
+) -> Plan:
     """Put a layer of `method` at each place that the words of `at` mean. The model's own parameters keep their names.
 
     Args:
@@ -26,9 +26,6 @@ def place(
             the features for tokens (N, T, F).
         settings: The method's settings; `channel_dim` where that can't be known from the place.
         images: Two images, pixels in [0, 1], that the network is shown.
-
-    Returns:
-        What was put where, in at most two plans: one for each side of modules.
 
     Raises:
         PositionError: the network has no such place, or it is none for this method. The model is unchanged.
@@ -42,28 +39,16 @@ def place(
         layer = method.make(units=_units(position, channel_dim), **{**settings, **dim})
         _check(method, layer, position, asked=channel_dim is None)
         layers[where] = layer
-    plans: list[Plan] = []
-    try:
-        for side in ("before", "after"):
-            wanted: dict[str | type[nn.Module], nn.Module | tuple[str, nn.Module]] = {
-                where.path: (side, layer) for where, layer in layers.items() if where.side == side
-            }
-            if wanted:
-                plans.append(insert(model, wanted, example=images))
-    except BaseException:
-        for plan in plans:
-            plan.remove()
-        raise
-    return plans
+    return insert_at(model, layers, images)
 
 
-def _units(position: Position, channel_dim: object) -> int:
+def _units(position: PlaceInfo, channel_dim: object) -> int:
     shape = (0, *position.shape)
     inside = isinstance(channel_dim, int) and -len(shape) < channel_dim < len(shape)
     return shape[channel_dim] if inside and isinstance(channel_dim, int) else 1  # the layer says what is wrong with it
 
 
-def _check(method: Method, layer: nn.Module, position: Position, asked: bool) -> None:
+def _check(method: Method, layer: nn.Module, position: PlaceInfo, asked: bool) -> None:
     """Raise `PositionError` for a method that is meant for something else than what passes at the position.
 
     Or for one that has to know the dimension of the channels where it is unknown.

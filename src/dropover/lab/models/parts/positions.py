@@ -1,4 +1,4 @@
-"""Places in a network where a regulariser can sit: the papers' names, or any module's path; and what passes there."""
+"""Places in a network where a regularizer can sit: the papers' names, or any module's path; and what passes there."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dropover.insertion import insert
+from dropover.insertion import Placement, Plan, insert
 from dropover.insertion.channels import Channels
-from dropover.insertion.matching import matched, names_of
-from dropover.insertion.trail import found_channels
+from dropover.insertion.names import ModuleNames
+from dropover.insertion.trail import find_channels
 
 Kind = Literal["maps", "features", "tokens", "attention", "unknown"]
 Named = Mapping[str, str | tuple[str, ...]]
@@ -35,21 +35,17 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Position:
+class PlaceInfo:
     """What passes through a place.
 
-    Attributes:
-        place: Where it is.
-        kind: "features" (N, F), "maps" (N, C, L), (N, C, H, W) or (N, H, W, C), "tokens" (N, T, F), "attention" weights
-            (N, heads, T, T), or "unknown" where nothing tells which dimension holds the channels.
-        shape: The tensor's sizes for one image.
-        channel_dim: The dimension of the units, dimension 0 being the images: 1 or -1; None if it is unknown.
+    It is "features" (N, F), "maps" (N, C, L), (N, C, H, W) or (N, H, W, C), "tokens" (N, T, F), "attention" weights
+    (N, heads, T, T), or "unknown" where nothing tells which dimension holds the channels.
     """
 
     place: Place
     kind: Kind
-    shape: tuple[int, ...]
-    channel_dim: int | None
+    shape: tuple[int, ...]  # the tensor's sizes for one image
+    channel_dim: int | None  # of the units, dimension 0 being the images: 1 or -1; None if it is unknown
 
     @property
     def units(self) -> int:
@@ -72,74 +68,73 @@ class Position:
 def places(model: nn.Module, named: Named, words: Iterable[str]) -> list[Place]:
     """The places that a study's words mean.
 
-    Args:
-        model: The network.
-        named: Its named positions, see `Network.positions`.
-        words: Such names; or modules' paths or glob patterns, after which the place is, or "before " and one of these.
+    A word is a name of a position in `named` (see `Network.positions`); or a module's path or a glob pattern, after
+    which the place is, or "before " and one of these.
 
     Raises:
         PositionError: nothing is called so, or two words mean the same place.
     """
-    known = names_of(model)
-    found: dict[Place, str] = {}
+    names = ModuleNames(model)
+    word_of: dict[Place, str] = {}
     for word in words:
         targets = named.get(word, word)
         for target in (targets,) if isinstance(targets, str) else targets:
             side, path = _parsed(target)
             try:
-                hosts = matched(known, path)
+                hosts = names.matching(path)
             except ValueError as error:
                 if word in named:
                     raise PositionError(f"position {word!r} ({target!r}) isn't in this model: {error}") from error
-                raise PositionError(f"no position {word!r}: {_known(word, named, model)}") from None
+                raise PositionError(f"no position {word!r}: {_hint(word, named, model)}") from None
             for host in hosts:
-                place = Place(known[host][0], side)
-                if place in found:
-                    twice = f"has {word!r} twice"
-                    raise PositionError(
-                        twice if found[place] == word else f"{found[place]!r} and {word!r} both put a layer {place}"
-                    )
-                found[place] = word
-    return list(found)
+                place = Place(names.of[host][0], side)
+                other = word_of.get(place)
+                if other is not None:
+                    both = f"{other!r} and {word!r} both put a layer {place}"
+                    raise PositionError(f"has {word!r} twice" if other == word else both)
+                word_of[place] = word
+    return list(word_of)
 
 
-def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, Position]:
-    """What passes through each place, from one run of the model on two images.
-
-    Args:
-        model: The network; it is as it was afterwards.
-        at: Places in it.
-        images: Exactly two, pixels in [0, 1].
+def look(model: nn.Module, at: Iterable[Place], images: Tensor) -> dict[Place, PlaceInfo]:
+    """What passes through each place, from a run of the model on exactly two images; it is as it was afterwards.
 
     Raises:
         PositionError: a place that the model never comes to, or where something else passes than a layer can sit on.
     """
-    wanted, seen, names = list(at), {}, names_of(model)
-    hosts = {place: (model.get_submodule(place.path), place.side) for place in wanted}
-    for side in ("before", "after"):
-        probes: dict[str | type[nn.Module], nn.Module | tuple[str, nn.Module]] = {
-            place.path: (side, _Probe()) for place in wanted if place.side == side
-        }
-        if not probes:
-            continue
-        try:
-            plan = insert(model, probes, example=images)
-        except (TypeError, ValueError) as error:
-            raise PositionError(str(error)) from error
-        for placement in plan.placements:
-            assert isinstance(placement.layer, _Probe)
-            place = Place(placement.names[0], side)
-            seen[place] = placement.layer
-        plan.remove()
-    told = found_channels(model, names, list(hosts.values()), images)
-    return {place: _position(place, seen[place], told[hosts[place]], len(images)) for place in wanted}
+    names = ModuleNames(model)
+    sites = {place: (names.module[place.path], place.side) for place in at}
+    if not sites:
+        return {}
+    try:
+        plan = insert_at(model, {place: _Probe() for place in sites}, images)
+    except (TypeError, ValueError) as error:
+        raise PositionError(str(error)) from error
+    plan.remove()
+    channels = find_channels(model, names, list(sites.values()), images)
+    probes = zip(sites, plan.layers, strict=True)
+    return {place: _info(place, probe, channels[sites[place]], len(images)) for place, probe in probes}
 
 
-def positions(model: nn.Module, named: Named, images: Tensor) -> dict[str, list[Position]]:
+def insert_at(model: nn.Module, layers: Mapping[Place, nn.Module], images: Tensor) -> Plan:
+    """`insert` a copy of a layer at each place, in the order of the places."""
+    placements = [Placement((place.path,), place.side, "", layer) for place, layer in layers.items()]
+    return insert(model, Plan(tuple(placements)), example=images)
+
+
+def positions(model: nn.Module, named: Named, images: Tensor) -> dict[str, list[PlaceInfo]]:
     """What passes through each named position of a network; arguments as for `places` and `look`."""
-    there = {name: places(model, named, [name]) for name in named}
-    seen = look(model, dict.fromkeys(place for each in there.values() for place in each), images)
-    return {name: [seen[place] for place in each] for name, each in there.items()}
+    by_name = {name: places(model, named, [name]) for name in named}
+    infos = look(model, dict.fromkeys(place for each in by_name.values() for place in each), images)
+    return {name: [infos[place] for place in each] for name, each in by_name.items()}
+
+
+def choices(named: Named, model: nn.Module) -> str:
+    """What a position can be called in this model: its names, and a few modules' paths as examples."""
+    outer = [path for path, _ in model.named_children()]
+    examples = ", ".join(f"'{each}'" for each in ([*outer[-4:-1]] or outer))
+    paths = f"any module's path ({examples} and so on) with 'after ' or 'before ' in front; alone it means after"
+    return f"{', '.join(named)}, and {paths}" if named else paths
 
 
 class _Probe(nn.Module):
@@ -156,21 +151,21 @@ class _Probe(nn.Module):
         return x
 
 
-def _position(place: Place, probe: _Probe, told: Channels | None, images: int) -> Position:
-    rank = len(probe.shape)
+def _info(place: Place, probe: nn.Module, channels: Channels | None, images: int) -> PlaceInfo:
+    assert isinstance(probe, _Probe)
+    rank, sizes = len(probe.shape), probe.shape[1:]
     if rank not in (2, 3, 4) or probe.shape[0] != images:
         raise PositionError(
             f"{place} a tensor of shape {probe.shape} passes for {images} images, which is neither maps (N, C, H, W), "
             f"tokens (N, T, F), attention weights (N, heads, T, T) nor features (N, F)"
         )
-    sizes = probe.shape[1:]
     if rank == 2:
-        return Position(place, "features", sizes, 1)
+        return PlaceInfo(place, "features", sizes, 1)
     if probe.rows_sum_to_one:
-        return Position(place, "attention", sizes, 1)
-    if told is None or not told.fit(probe.shape):
-        return Position(place, "unknown", sizes, None)
-    return Position(place, "tokens" if rank == 3 and told.dim == -1 else "maps", sizes, told.dim)
+        return PlaceInfo(place, "attention", sizes, 1)
+    if channels is None or not channels.fit(probe.shape):
+        return PlaceInfo(place, "unknown", sizes, None)
+    return PlaceInfo(place, "tokens" if rank == 3 and channels.dim == -1 else "maps", sizes, channels.dim)
 
 
 def _parsed(target: str) -> tuple[str, str]:
@@ -178,7 +173,7 @@ def _parsed(target: str) -> tuple[str, str]:
     return (side, path) if space and side in ("before", "after") else ("after", target)
 
 
-def _known(word: str, named: Named, model: nn.Module) -> str:
+def _hint(word: str, named: Named, model: nn.Module) -> str:
     paths = [path for path, _ in model.named_modules() if path]
     side, path = _parsed(word)
     prefix = f"{side} " if path != word else ""
@@ -186,11 +181,3 @@ def _known(word: str, named: Named, model: nn.Module) -> str:
     close = close or [prefix + each for each in difflib.get_close_matches(path, paths, n=2)]
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{hint}known are {choices(named, model)}"
-
-
-def choices(named: Named, model: nn.Module) -> str:
-    """What a position can be called in this model: its names, and a few modules' paths as examples."""
-    outer = [path for path, _ in model.named_children()]
-    shown = ", ".join(f"'{each}'" for each in ([*outer[-4:-1]] or outer))
-    paths = f"any module's path ({shown} and so on) with 'after ' or 'before ' in front; alone it means after"
-    return f"{', '.join(named)}, and {paths}" if named else paths

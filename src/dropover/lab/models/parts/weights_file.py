@@ -26,16 +26,19 @@ def load_weights(model: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     state = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
-    own = model.state_dict()
-    missing, unexpected = [key for key in own if key not in state], [key for key in state if key not in own]
-    if missing or unexpected:
-        parts = [f"{what} {_first(keys)}" for what, keys in (("lacks", missing), ("also has", unexpected)) if keys]
+    wanted = model.state_dict()
+    differences = {
+        "lacks": [key for key in wanted if key not in state],
+        "also has": [key for key in state if key not in wanted],
+    }
+    parts = [f"{what} {_first(keys)}" for what, keys in differences.items() if keys]
+    if parts:
         raise ValueError(f"{path}: is not of this model: it {' and '.join(parts)}")
     for key, tensor in state.items():
-        if tensor.shape != own[key].shape:
+        if tensor.shape != wanted[key].shape:
             raise ValueError(
                 f"{path}: is not of this model: {key!r} has the shape {tuple(tensor.shape)} and the model's has "
-                f"{tuple(own[key].shape)}"
+                f"{tuple(wanted[key].shape)}"
             )
     model.load_state_dict(state)
 
@@ -56,8 +59,7 @@ def _torch(path: Path) -> dict[str, Tensor]:
             break
         content = inner[0]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        kind = type(content).__name__
-        raise ValueError(f"{path}: must hold a state_dict, tensors by name, got {kind}")
+        raise ValueError(f"{path}: must hold a state_dict, tensors by name, got {type(content).__name__}")
     return dict(content)
 
 
@@ -73,8 +75,8 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _first(keys: list[str]) -> str:
-    shown = ", ".join(repr(key) for key in keys[:_NAMED])
-    return f"{shown} and {len(keys) - _NAMED} more" if len(keys) > _NAMED else shown
+    names = ", ".join(map(repr, keys[:_NAMED]))
+    return f"{names} and {len(keys) - _NAMED} more" if len(keys) > _NAMED else names
 
 
 def _line(error: Exception) -> str:
