@@ -133,16 +133,19 @@ def test_a_folder_that_can_t_be_made_is_said_in_one_line(tmp_path: Path) -> None
         DATA.get("mnist").load(tmp_path / "file" / "below")
 
 
+# Ids of their own: pytest would make them of the bytes, in which gzip writes the time.
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"not gzip", "can't be read"),
-        (gzip.compress(b"ab"), "can't be read"),
-        (gzip.compress(struct.pack(">2I", 0x803, 5) + bytes(5)), "not an idx file"),
-        (gzip.compress(struct.pack(">2I", 0x801, 30) + bytes(29)), "29 of 30 bytes"),
-        (gzip.compress(struct.pack(">2I", 0x801, 29) + bytes(29)), "30 images, 29 labels"),
-        (gzip.compress(struct.pack(">2I", 0x801, 30) + bytes([10] * 30)), "a class above 9"),
-        (gzip.compress(struct.pack(">2I", 0x801, 30) + bytes(30))[:-9], "can't be read"),
+        pytest.param(b"not gzip", "can't be read", id="not packed"),
+        pytest.param(gzip.compress(b"ab"), "can't be read", id="no header"),
+        pytest.param(gzip.compress(struct.pack(">2I", 0x803, 5) + bytes(5)), "not an idx file", id="header of images"),
+        pytest.param(gzip.compress(struct.pack(">2I", 0x801, 30) + bytes(29)), "29 of 30 bytes", id="a byte short"),
+        pytest.param(
+            gzip.compress(struct.pack(">2I", 0x801, 29) + bytes(29)), "30 images, 29 labels", id="a label short"
+        ),
+        pytest.param(gzip.compress(struct.pack(">2I", 0x801, 30) + bytes([10] * 30)), "a class above 9", id="class 10"),
+        pytest.param(gzip.compress(struct.pack(">2I", 0x801, 30) + bytes(30))[:-9], "can't be read", id="cut short"),
     ],
 )
 def test_a_damaged_file_is_named(fashion: Path, content: bytes, said: str) -> None:
