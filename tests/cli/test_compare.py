@@ -139,7 +139,8 @@ def test_trials_that_fail_are_told_and_the_command_fails(study: Path):
     assert code == 1
     assert err.splitlines()[0].startswith("none, seed 0: DivergedError: ")
     assert "Traceback" not in err
-    assert (study.parent / "out" / "results.csv").read_text(encoding="utf-8") == "arm,seed,measure,level,value\n"
+    text = (study.parent / "out" / "results.csv").read_text(encoding="utf-8")
+    assert text == "arm,seed,measure,level,value,norm,of,inference_rate\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to interrupt")

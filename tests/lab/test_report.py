@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from dropover.lab.records.store import COLUMNS
+from dropover.lab.judging.answer import Answer
 from dropover.lab.report import charts
 from dropover.lab.report.files import study_text
 from dropover.lab.report.page import Circumstances, render
@@ -22,6 +22,7 @@ STUDY = Study(
     # No study file can be called so; the page escapes the name all the same.
 ).model_copy(update={"name": f"study {EVIL}"})
 RUN = Circumstances({"training": 4000, "test": 1000, "attacked": 300}, 9, 9, [], {"cpu": f"A {EVIL} CPU", "jobs": 2})
+COLUMNS = ["arm", "seed", "measure", "level", "value"]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -72,7 +73,7 @@ def parsed(page: str) -> Structure:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render(results(), STUDY, RUN)
+    return render(Answer(STUDY, results(), 300), RUN)
 
 
 def test_the_page_is_one_file_without_scripts_and_loads_nothing(page: str):
@@ -120,7 +121,7 @@ def test_a_page_of_one_finished_trial(page: str):
     study = Study(arms=[Arm(method="none"), Arm(method="dropout")], seeds=[0])
     table = pd.DataFrame([("dropout", 0, "clean", None, 0.5)], columns=COLUMNS).astype({"level": "float64"})
     run = Circumstances({"training": 1, "test": 1, "attacked": 1}, 1, 2, ["none, seed 0: ValueError: no"], {})
-    text = " ".join(parsed(render(table, study, run)).text)
+    text = " ".join(parsed(render(Answer(study, table, 1), run)).text)
     assert "1 of 2 trials are finished." in text
     assert "none, seed 0: ValueError: no" in text
 

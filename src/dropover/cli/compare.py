@@ -100,12 +100,11 @@ def _run(console: "Console", study: "Study", folder: Path, jobs: int, command: s
 def _write(console: "Console", study: "Study", folder: Path, outcome: "Outcome", jobs: int, command: str) -> None:
     """Write the files, print the table and what to make of it, and each failed trial."""
     from dropover.cli.table import show
-    from dropover.lab.records.store import table_of
     from dropover.lab.report.files import write_files
 
-    circumstances = write_files(folder, study, outcome, jobs, command)
-    if outcome.finished:
-        show(console, table_of(outcome.finished, study), study, circumstances.counts["attacked"])
+    answer = write_files(folder, study, outcome, jobs, command)
+    if answer is not None:
+        show(console, answer)
     for failed in outcome.failed:
         typer.echo(f"{failed.trial.label}: {failed.reason}", err=True)
     files = ["report.html", "results.csv", "study.toml"] if outcome.finished else ["results.csv", "study.toml"]

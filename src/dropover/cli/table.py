@@ -1,37 +1,29 @@
-"""The table on the terminal, and under it in plain words what it can and can't say."""
+"""A study's answer on the terminal: the table, and under it in plain words what it can and can't say."""
 
 from collections.abc import Sequence
 
-import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import CLEAN, Column, audits, columns
-from dropover.lab.study import Study
+from dropover.lab.judging.answer import Answer
+from dropover.lab.judging.comparison import Column
+from dropover.lab.judging.verdicts import against_reference
 
 CELL = len("99.9 ± 10.0 *†")
 GAP = 2
 
 
-def show(console: Console, table: pd.DataFrame, study: Study, images: int) -> None:
-    """Print every arm's figures at the shown columns, then the verdicts. `images` is the number attacked."""
-    shown = columns(table, study)
-    arms = [arm.label for arm in study.arms if any(arm.label in column.figures for column in shown)]
+def show(console: Console, answer: Answer) -> None:
+    """Print every arm's figures at the answer's columns, then what they say of clean accuracy, and the speed."""
     console.print("Accuracy in percent, mean ± spread over seeds", style="dim")
-    for part in _parts(shown, console.width - max(map(len, arms)) - GAP):
-        console.print(_table(arms, part))
-    console.print(verdicts.dagger_legend(study), style="dim", markup=False, highlight=False)
-    lines = [""]
-    for column in shown:
-        if column.measure == CLEAN:
-            others = [figure for figure in column.figures.values() if figure.difference is not None]
-            lines += [f"• {figure.arm}: {verdicts.against_reference(figure, study.reference)}" for figure in others]
-            lines += ["", *verdicts.about_the_test(others)]
-    checked = verdicts.audit_headline(audits(table, study, images))
-    for line in [*lines, *([checked] if checked else []), *verdicts.throughput(table)]:
+    for part in _parts(answer.columns, console.width - max(map(len, answer.arms)) - GAP):
+        console.print(_table(answer.arms, part))
+    console.print(answer.legend, style="dim", markup=False, highlight=False)
+    clean = [figure for figure in answer.columns[0].figures.values() if figure.difference is not None]
+    said = [f"• {figure.arm}: {against_reference(figure, answer.study.reference)}" for figure in clean]
+    for line in ["", *said, "", *answer.about_the_test, *answer.margin, *answer.speed]:
         console.print(line, markup=False, highlight=False)
 
 
@@ -65,6 +57,5 @@ def _cell(column: Column, arm: str) -> Text:
     if figure is None:
         return Text("–")
     spread = "" if figure.spread is None else f" ± {100 * figure.spread:.1f}"
-    best = arm in column.best
-    marks = f" {'*' if best else ''}{'†' if figure.dagger else ''}".rstrip()
-    return Text(f"{100 * figure.mean:.1f}{spread}{marks}", style="bold" if best else "")
+    marks = f" {column.marks(arm)}".rstrip()
+    return Text(f"{100 * figure.mean:.1f}{spread}{marks}", style="bold" if arm in column.best else "")

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from dropover.lab.judging.comparison import CLEAN, Figure
-from dropover.lab.measuring.robustness import AT_INFERENCE
+from dropover.lab.judging.comparison import Figure
+from dropover.lab.records.labels import AT_INFERENCE
+from dropover.lab.records.rows import CLEAN
 from dropover.lab.reproductions.parts.outcome import Ran
 
 Grid = Mapping[tuple[float, float], Figure]

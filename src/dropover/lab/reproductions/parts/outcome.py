@@ -11,7 +11,8 @@ from torch import nn
 
 from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import load_data
-from dropover.lab.judging.comparison import CLEAN, Figure, figures
+from dropover.lab.judging.comparison import Figure, figures
+from dropover.lab.records.rows import CLEAN
 from dropover.lab.reproductions.parts.request import Request
 from dropover.lab.study import Arm, Study
 from dropover.lab.training.trained import trained_net

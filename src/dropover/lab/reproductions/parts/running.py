@@ -11,6 +11,7 @@ from pathlib import Path
 from dropover.lab.data import DataError
 from dropover.lab.data.parts.loading import content_of
 from dropover.lab.records.files import write_text
+from dropover.lab.records.labels import labelled
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.files import study_text
@@ -94,5 +95,5 @@ def run(
         if finished:
             write_table(table, own / "results.csv")
             write_text(own / "study.toml", study_text(study, {}))
-        outcome.take(Ran(request, study, table, store / NETS, failures))
+        outcome.take(Ran(request, study, labelled(table), store / NETS, failures))
     return outcome
