@@ -36,7 +36,7 @@ def test_a_trial_comes_back_exactly(tmp_path: Path):
     assert back is not None
     assert list(back.rows[:2]) == ROWS[:2]
     assert math.isnan(back.rows[2].value)
-    assert replace(back.rows[2], value=0) == replace(OF_NONE, value=0)
+    assert replace(back.rows[2], value=0) == replace(ROWS[2], value=0)
     assert back.circumstances["torch"]
 
 
