@@ -97,7 +97,7 @@ def test_ties_share_the_best():
     assert [column.marks(arm) for arm in column.figures] == ["", "*", "*"]
 
 
-def audit(weak: list[float], margin: list[float], images: int | None, name: str = "pgd") -> bool:
+def audit(weak: list[float], margin: list[float], images: int, name: str = "pgd") -> bool:
     rows = table(**{f"none__{name}__10": weak, "none__fgsm__10": [0.9] * len(weak), "none__pgd_margin__10": margin})
     (found,) = audits(rows, STUDY, images)
     assert found.gap == pytest.approx(sum(weak) / len(weak) - sum(margin) / len(margin))
@@ -114,12 +114,10 @@ def audit(weak: list[float], margin: list[float], images: int | None, name: str 
         ([0.5], [0.3], 300, True),
         ([0.2], [0.5], 300, False),  # a margin loss that finds less is no alarm
         ([0.0], [0.0], 300, False),
-        ([0.5, 0.5], [0.3, 0.3], None, True),
+        ([0.5, 0.5], [0.3, 0.3], 300, True),
     ],
 )
-def test_the_margin_loss_must_find_more_than_noise(
-    weak: list[float], margin: list[float], images: int | None, hidden: bool
-):
+def test_the_margin_loss_must_find_more_than_noise(weak: list[float], margin: list[float], images: int, hidden: bool):
     assert audit(weak, margin, images) is hidden
 
 

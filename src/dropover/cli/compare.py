@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Jobs, Scale, folder, named, number
+from dropover.cli.options import Jobs, Scale, folder, number
 
 if TYPE_CHECKING:
     from dropover.lab.study import Study
@@ -19,7 +19,7 @@ def compare(
     ] = None,
     seeds: Annotated[int | None, number("Run N seeds instead of the file's.")] = None,
     scale: Annotated[Scale | None, typer.Option(help="Which of the file's scales. [default: its own]")] = None,
-    variant: Annotated[str | None, named("Which of the file's variants, if any.")] = None,
+    variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
     out: Annotated[Path | None, folder("Where results go. [default: results/NAME of the study]")] = None,
 ) -> None:
@@ -34,8 +34,7 @@ def compare(
     from dropover.lab.running.study_file import StudyError, try_out
 
     with failures_told(RESULTS, StudyError):
-        path = _path_of(study)
-        settings = _load(path, seeds, scale, variant)
+        settings, path = _load(study, seeds, scale, variant)
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
     with (
         stops_told(f"Stopped: what is finished is kept. {goes_on()}"),
@@ -45,20 +44,19 @@ def compare(
         _run(settings, results, jobs or usable_cores())
 
 
-def _path_of(name: str | None) -> Path:
-    """The study file that is meant: one on disk, else the built-in one of that name."""
-    from dropover.lab.running.study_file import BUILT_IN, built_in_path
+def _load(
+    name: str | None, seeds: int | None = None, scale: str | None = None, variant: str | None = None
+) -> "tuple[Study, Path]":
+    """A study of a file on disk, else of the built-in one of that name, not tried out yet; and its file.
 
-    path = built_in_path(BUILT_IN if name is None else name)
-    return Path(name) if name is not None and (Path(name).is_file() or not path.is_file()) else path
+    Its name alone says where errors of the user's code are kept.
+    """
+    from dropover.lab.running.study_file import BUILT_IN, built_in_path, read_study, well_formed
 
-
-def _load(path: Path, seeds: int | None = None, scale: str | None = None, variant: str | None = None) -> "Study":
-    """What a study file asks for, not tried out yet: first its name says where errors of the user's code are kept."""
-    from dropover.lab.running.study_file import read_study, well_formed
-
+    built_in = built_in_path(BUILT_IN if name is None else name)
+    path = Path(name) if name is not None and (Path(name).is_file() or not built_in.is_file()) else built_in
     raw = read_study(path, scale, variant)
-    return well_formed(raw if seeds is None else {**raw, "seeds": seeds}, str(path))
+    return well_formed(raw if seeds is None else {**raw, "seeds": seeds}, str(path)), path
 
 
 def _run(study: "Study", results: Path, jobs: int) -> None:

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from dropover.cli.ending import RESULTS, fail, failures_told
 from dropover.cli.options import folder as folder_option
-from dropover.cli.options import maybe, number
+from dropover.cli.options import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +17,9 @@ MOST_NAMES = 20
 
 
 def data(
-    name: Annotated[str | None, maybe("A data set, or your own MODULE:FACTORY.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A data set, or your own MODULE:FACTORY.")
+    ] = None,
     folder: Annotated[Path | None, folder_option("Where its files are: data.folder.")] = None,
     size: Annotated[int | None, number("Scale a folder's images to N pixels a side: data.size.")] = None,
 ) -> None:
@@ -75,21 +79,14 @@ def _show(name: str, folder: Path | None, size: int | None) -> None:
 
 def _part(images: "Tensor", labels: "Tensor", classes: int) -> str:
     """How many images there are, of each class, and the mean and spread of each channel's pixels."""
-    counts = labels.bincount(minlength=classes)
-    low, high = int(counts.min()), int(counts.max())
-    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    means, spreads = (", ".join(f"{value:.4f}" for value in moment) for moment in zip(*_moments(images), strict=True))
-    return f"{len(labels):,} images, {each} of each class; pixels in [0, 1]: mean {means}, standard deviation {spreads}"
-
-
-def _moments(images: "Tensor") -> list[tuple[float, float]]:
-    """Mean and standard deviation of each channel, from counts of the 256 levels: exact, and without a float copy."""
     import torch
 
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    moments = []
-    for channel in images.unbind(1):
-        shares = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
-        mean = shares @ levels
-        moments.append((float(mean), float((shares @ (levels - mean).square()).sqrt())))
-    return moments
+    low, high = (int(count) for count in labels.bincount(minlength=classes).aminmax())
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    # From counts of the 256 levels: exact, and without a float copy.
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in images.unbind(1)])
+    shares, levels = counts.double() / counts.sum(1, keepdim=True), torch.arange(256, dtype=torch.float64) / 255
+    means = shares @ levels
+    spreads = (shares * (levels - means[:, None]).square()).sum(1).sqrt()
+    mean, spread = (", ".join(f"{value:.4f}" for value in moment.tolist()) for moment in (means, spreads))
+    return f"{len(labels):,} images, {each} of each class; pixels in [0, 1]: mean {mean}, standard deviation {spread}"

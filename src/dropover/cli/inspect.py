@@ -7,7 +7,7 @@ import typer
 
 from dropover.cli.ending import RESULTS, failures_told
 from dropover.cli.options import folder as folder_option
-from dropover.cli.options import named, number
+from dropover.cli.options import number
 
 if TYPE_CHECKING:
     from dropover.lab.report.inspection.drawing import Shown
@@ -18,7 +18,7 @@ def inspect(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Your own MODULE:FACTORY, a network's name, or timm:NAME.")
     ],
-    data: Annotated[str, named("A data set's name, or your own MODULE:FACTORY.")],
+    data: Annotated[str, typer.Option(metavar="NAME", help="A data set's name, or your own MODULE:FACTORY.")],
     weights: Annotated[
         Path | None,
         typer.Option(

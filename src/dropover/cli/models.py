@@ -4,8 +4,10 @@ import inspect
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from dropover.cli.ending import RESULTS, fail, failures_told
-from dropover.cli.options import maybe, named, number
+from dropover.cli.options import number
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,8 +19,13 @@ _EXAMPLES = 24
 
 
 def models(
-    name: Annotated[str | None, maybe("Show this network: one of the list, MODULE:FACTORY or timm:NAME.")] = None,
-    data: Annotated[str | None, named("Build it for this data set. [default: mnist-5k's shape]")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Show this network: one of the list, MODULE:FACTORY or timm:NAME."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Build it for this data set. [default: mnist-5k's shape]")
+    ] = None,
     channels: Annotated[int | None, number("Build it for N channels.")] = None,
     size: Annotated[int | None, number("Build it for N pixels a side.")] = None,
     classes: Annotated[int | None, number("Build it for N classes.")] = None,
@@ -30,7 +37,7 @@ def models(
     if data is not None and (channels, size, classes) != (None, None, None):
         fail("--data says channels, size and classes already: leave the other options out")
     with failures_told(RESULTS, TypeError, ValueError):
-        _show(name, *(_shape_of(data) if data is not None else (channels or 1, size or 28, classes or 10)))
+        _show(name, data, channels or 1, size or 28, classes or 10)
 
 
 def _list() -> None:
@@ -49,29 +56,25 @@ def _list() -> None:
     say(console, "\n`dropover models NAME` shows one.", "dim")
 
 
-def _shape_of(data: str) -> tuple[int, int, int]:
-    """Channels, pixels a side and classes of a data set."""
-    from dropover.lab.data.parts.loading import load_data
-    from dropover.lab.study import DataSettings
-
-    images = load_data(DataSettings(name=data))
-    return images.train_images.shape[1], images.train_images.shape[2], len(images.classes)
-
-
-def _show(name: str, channels: int, size: int, classes: int) -> None:
+def _show(name: str, data: str | None, channels: int, size: int, classes: int) -> None:
     import torch
     from rich.console import Console
 
     from dropover.cli.terminal import print_facts, print_list, say
+    from dropover.lab.data.parts.loading import load_data
     from dropover.lab.models.parts.foreign import network_named
+    from dropover.lab.study import DataSettings
 
+    if data is not None:
+        images = load_data(DataSettings(name=data))
+        (_, channels, size, _), classes = images.train_images.shape, len(images.classes)
     network = network_named(name)
     for setting, default in network.settings().items():
         if default is inspect.Parameter.empty:
             raise ValueError(f"{name} needs a setting {setting!r}, which only a study can give it")
     with torch.random.fork_rng(devices=[]):
         model = network.build(channels, size, classes)
-    images = torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(0))
+    two = torch.rand(2, channels, size, size, generator=torch.Generator().manual_seed(0))
     settings = [f"{key}={value!r}" for key, value in network.settings().items()]
     facts = [
         ("what it is", network.summary),
@@ -84,7 +87,7 @@ def _show(name: str, channels: int, size: int, classes: int) -> None:
     print_facts(console, facts)
     console.print()
     columns = ("position", "where", "kind", "what passes") if network.positions else ("position", "kind", "what passes")
-    rows = _named(network, model, images) if network.positions else _by_path(model, images)
+    rows = _named(network, model, two) if network.positions else _by_path(model, two)
     print_list(console, columns, rows, wrap=columns)
     paths = [path for path, _ in model.named_modules() if path]
     say(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Jobs, Scale, folder, maybe, number
+from dropover.cli.options import Jobs, Scale, folder, number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    name: Annotated[str | None, maybe("Which table or figure; see --list.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which table or figure; see --list.")] = None,
     scale: Annotated[
         Scale, typer.Option(help="A minute; under an hour on two cores; or the full setting, for a GPU.")
     ] = "laptop",
@@ -64,8 +64,10 @@ def _run(
     console: "Console", reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: int | None, store: Path
 ) -> None:
     from dropover.cli.live import live
+    from dropover.cli.paper_table import show
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
+    from dropover.lab.reproductions.parts.paper.writing import write_reproduction
     from dropover.lab.reproductions.parts.running import plan, run
     from dropover.lab.running.study_file import StudyError
 
@@ -84,19 +86,13 @@ def _run(
         outcome = run(planned, scale, store, folder, workers, watched)
         for line in outcome.failures:
             typer.echo(line, err=True)
-        _leave(outcome, _write(console, reproduction, outcome, folder) if outcome.ran else None)
-
-
-def _write(console: "Console", reproduction: "Reproduction", outcome: "Outcome", folder: Path) -> Path:
-    """Draw what there is, print it, and return where the page is."""
-    from dropover.cli.paper_table import show
-    from dropover.lab.reproductions.parts.paper.writing import write_reproduction
-
-    items = reproduction.draw(outcome)
-    files = write_reproduction(folder, reproduction, outcome, items, command_line())
-    show(console, reproduction, outcome, items)
-    typer.echo(f"Written: {', '.join(str(file) for file in files)}")
-    return files[0]
+        page = None
+        if outcome.ran:
+            items = reproduction.draw(outcome)
+            page, *others = write_reproduction(folder, reproduction, outcome, items, command_line())
+            show(console, reproduction, outcome, items)
+            typer.echo(f"Written: {', '.join(str(file) for file in (page, *others))}")
+        _leave(outcome, page)
 
 
 def _leave(outcome: "Outcome", page: Path | None) -> None:

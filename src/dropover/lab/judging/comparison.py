@@ -72,7 +72,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Audit:
-    """Cross-entropy attacks against margin losses at one ε: shares of the attacked images that an arm keeps."""
+    """Cross-entropy attacks against margin losses at one ε: shares of the attacked images that an arm keeps.
+
+    `hidden` says whether the margin losses break more than noise allows.
+    """
 
     arm: str
     level: float
@@ -129,14 +132,7 @@ def worst_levels(table: pd.DataFrame, study: Study, norm: str = "linf") -> list[
 
 
 def figures(table: pd.DataFrame, study: Study, measure: str, level: float | None = None) -> list[Figure]:
-    """Every arm's figure at one measure and level, in the study's order; arms without a value are left out.
-
-    Args:
-        table: The long table by labels.
-        study: The study it comes from.
-        measure: A label.
-        level: None for a measure without levels.
-    """
+    """Every arm's figure at one measure and level of a table by labels, in the study's order; none without a value."""
     by_arm = _values(table, measure, level)
     reference = by_arm.get(study.reference, {})
     uncorrected = [
@@ -149,21 +145,16 @@ def figures(table: pd.DataFrame, study: Study, measure: str, level: float | None
     return [replace(figure, p_holm=corrected.get(figure.arm), tests=max(1, len(ps))) for figure in uncorrected]
 
 
-def audits(table: pd.DataFrame, study: Study, images: int | None) -> list[Audit]:
+def audits(table: pd.DataFrame, study: Study, images: int) -> list[Audit]:
     """For every arm, norm and ε at which both ran: do margin losses break more than the best cross-entropy attack?
 
     Targeted attacks and those that read no gradient have no part in it.
 
     The gap counts as more than noise (`hidden`) when it is beyond 1.96 standard errors, the larger of the two kinds:
     over seeds, and over images. The one over images takes the two shares as independent, which on the same images
-    overstates it: what is flagged is clear.
-
-    Args:
-        table: The long table by labels.
-        study: The study it comes from.
-        images: How many images were attacked, if known.
+    overstates it: what is flagged is clear. `table` is by labels; `images` is how many were attacked.
     """
-    made = []
+    results = []
     for norm in WORST:
         untargeted = [attack for attack in attacks_in(study, norm) if "target" not in attack.settings]
         for eps in sorted({eps for attack in untargeted for eps in attack.eps if eps > 0}):
@@ -173,9 +164,9 @@ def audits(table: pd.DataFrame, study: Study, images: int | None) -> list[Audit]
             for arm in study.arms:
                 weak, strong = (_strongest(kept[loss], arm.label) for loss in ("cross-entropy", "margin"))
                 if weak and strong:
-                    made.append(_audit(arm.label, eps, norm, weak, strong, images))
+                    results.append(_audit(arm.label, eps, norm, weak, strong, images))
     order = [arm.label for arm in study.arms]
-    return sorted(made, key=lambda audit: order.index(audit.arm))
+    return sorted(results, key=lambda audit: order.index(audit.arm))
 
 
 def _values(table: pd.DataFrame, measure: str, level: float | None) -> dict[str, dict[int, float]]:
@@ -214,12 +205,10 @@ def _strongest(kept: Sequence[Mapping[str, Mapping[int, float]]], arm: str) -> d
     return {seed: min(values[seed] for values in by_attack) for seed in by_attack[0]} if by_attack else {}
 
 
-def _audit(
-    arm: str, eps: float, norm: str, weak: dict[int, float], strong: dict[int, float], images: int | None
-) -> Audit:
+def _audit(arm: str, eps: float, norm: str, weak: dict[int, float], strong: dict[int, float], images: int) -> Audit:
     n = len(strong)
     shares = math.fsum(weak.values()) / n, math.fsum(strong.values()) / n
-    errors = [(st.spread([weak[seed] - strong[seed] for seed in strong]) or 0.0) / math.sqrt(n)]
-    if images:
-        errors.append(math.hypot(*(st.binomial_error(share, images * n) for share in shares)))
-    return Audit(arm, eps, *shares, hidden=shares[0] - shares[1] > 1.96 * max(errors) + 1e-9, norm=norm)
+    over_seeds = (st.spread([weak[seed] - strong[seed] for seed in strong]) or 0.0) / math.sqrt(n)
+    over_images = math.hypot(*(st.binomial_error(share, images * n) for share in shares))
+    hidden = shares[0] - shares[1] > 1.96 * max(over_seeds, over_images) + 1e-9
+    return Audit(arm, eps, *shares, hidden, norm)

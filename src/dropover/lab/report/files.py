@@ -12,7 +12,7 @@ from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
 from dropover.lab.records.store import table_of
-from dropover.lab.report.page import Circumstances, render
+from dropover.lab.report.page import render
 from dropover.lab.running.runner import Outcome
 from dropover.lab.study import Study
 
@@ -38,10 +38,8 @@ def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command
     test = len(data.test_labels)
     attacked = min(study.evaluation.attack_images or test, test)
     counts = {"training": len(data.train_labels), "test": test, "attacked": attacked}
-    failures = [f"{failed.trial.label}: {failed.reason}" for failed in outcome.failed]
     answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked)
-    circumstances = Circumstances(counts, len(outcome.finished), outcome.total, failures, details)
-    write_text(folder / "report.html", render(answer, circumstances))
+    write_text(folder / "report.html", render(answer, outcome, counts, details))
     return answer
 
 

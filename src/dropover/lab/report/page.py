@@ -1,6 +1,6 @@
 """The page: one HTML file with the answer, the table, the pictures and every arm's card, and nothing to load."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.report import charts
 from dropover.lab.report.templates import environment
+from dropover.lab.running.runner import Outcome
 from dropover.lab.study import Arm, AttackSettings
 from dropover.methods import METHODS
 
@@ -27,33 +28,24 @@ class Chart:
     description: str
 
 
-@dataclass(frozen=True)
-class Circumstances:
-    """What the page says about a run beside its figures.
+def render(answer: Answer, run: Outcome, counts: Mapping[str, int], details: Mapping[str, Any]) -> str:
+    """The whole page as HTML.
 
-    Attributes:
+    Args:
+        answer: What came of the study.
+        run: Which trials are finished, and which failed.
         counts: Number of training, test and attacked images.
-        finished: Number of finished trials, of `total`.
-        failures: One line for each trial that failed.
         details: Versions, machine, time and command, as written to study.toml.
     """
-
-    counts: Mapping[str, int]
-    finished: int
-    total: int
-    failures: Sequence[str]
-    details: Mapping[str, Any]
-
-
-def render(answer: Answer, circumstances: Circumstances) -> str:
-    """The whole page as HTML."""
     templates = environment(Path(__file__).parent)
     templates.filters["percent"] = lambda share: f"{100 * share:.1f}"
     templates.filters["tied"] = _tied
     return templates.get_template("template.html").render(
         answer=answer,
         study=answer.study,
-        run=circumstances,
+        run=run,
+        counts=counts,
+        details=details,
         colors=charts.arm_colors(answer.study),
         charts=_charts(answer),
         settings=_settings,
