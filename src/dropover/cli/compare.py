@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Jobs, Scale, folder, number
+from dropover.cli.options import Jobs, Scale, directory, number
 
 if TYPE_CHECKING:
     from dropover.lab.study import Study
@@ -21,7 +21,7 @@ def compare(
     scale: Annotated[Scale | None, typer.Option(help="Which of the file's scales. [default: its own]")] = None,
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
-    out: Annotated[Path | None, folder("Where results go. [default: results/NAME of the study]")] = None,
+    out: Annotated[Path | None, directory("Where results go. [default: results/NAME of the study]")] = None,
 ) -> None:
     """Train a network under several regularizers and compare them.
 
@@ -61,8 +61,6 @@ def _load(
 
 def _run(study: "Study", results: Path, jobs: int) -> None:
     """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code."""
-    from rich.console import Console
-
     from dropover.cli.live import live
     from dropover.cli.table import show
     from dropover.lab.data import described
@@ -70,16 +68,15 @@ def _run(study: "Study", results: Path, jobs: int) -> None:
     from dropover.lab.report.files import write_files
     from dropover.lab.running.runner import run_study
 
-    console = Console()
     results.mkdir(parents=True, exist_ok=True)
     typer.echo(described(load_data(study.data), study.data.name))
-    with live(console, study, jobs) as listener:
+    with live(study, jobs) as listener:
         outcome = run_study(study, results, jobs, listener)
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):
         answer = write_files(results, study, outcome, jobs, command_line())
         if answer is not None:
-            show(console, answer)
+            show(answer)
         for failed in outcome.failed:
             typer.echo(f"{failed.trial.label}: {failed.reason}", err=True)
         files = ["report.html", "results.csv", "study.toml"] if answer is not None else ["results.csv", "study.toml"]

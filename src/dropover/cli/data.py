@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, fail, failures_told
-from dropover.cli.options import folder as folder_option
-from dropover.cli.options import number
+from dropover.cli.options import directory, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +19,7 @@ def data(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="A data set, or your own MODULE:FACTORY.")
     ] = None,
-    folder: Annotated[Path | None, folder_option("Where its files are: data.folder.")] = None,
+    folder: Annotated[Path | None, directory("Where its files are: data.folder.")] = None,
     size: Annotated[int | None, number("Scale a folder's images to N pixels a side: data.size.")] = None,
 ) -> None:
     """List the data sets, or show what is found of one: classes, sizes, counts, pixels. Downloads nothing."""
@@ -34,16 +33,12 @@ def data(
 
 
 def _list() -> None:
-    from rich.console import Console
-
     from dropover.cli.terminal import print_list, say
     from dropover.lab.data import DATA
 
-    console = Console()
     rows = [(source.name, "–" if source.where(None) is None else "here", source.summary) for source in DATA]
-    print_list(console, ("data set", "files", "what it holds"), rows, wrap=("what it holds",))
+    print_list(("data set", "files", "what it holds"), rows, wrap=("what it holds",))
     say(
-        console,
         "\n`dropover data NAME` shows what is found. Published sets without files (–) are downloaded when a study "
         "first asks for them.\nYour own: `dropover data folder --folder DIR`, or `dropover data MODULE:FACTORY`.",
         "dim",
@@ -52,8 +47,6 @@ def _list() -> None:
 
 
 def _show(name: str, folder: Path | None, size: int | None) -> None:
-    from rich.console import Console
-
     from dropover.cli.terminal import print_facts, say
     from dropover.lab.data import DATA, described
     from dropover.lab.data.parts.files import root_of
@@ -65,8 +58,8 @@ def _show(name: str, folder: Path | None, size: int | None) -> None:
     if place is None and source.name in DATA and source.resized is None:
         fail(f"{name} has no files in {root_of(folder)}: a study that asks for it downloads them there")
     images = load_data(DataSettings(name=name, folder=folder, size=size))
-    classes, console = images.classes, Console()
-    say(console, described(images, source.name), wrap=False)
+    classes = images.classes
+    say(described(images, source.name), wrap=False)
     more = f" and {len(classes) - MOST_NAMES} more" if len(classes) > MOST_NAMES else ""
     facts = [
         ("files", "" if place is None else str(place)),
@@ -74,7 +67,7 @@ def _show(name: str, folder: Path | None, size: int | None) -> None:
         ("train", _part(images.train_images, images.train_labels, len(classes))),
         ("test", _part(images.test_images, images.test_labels, len(classes))),
     ]
-    print_facts(console, [fact for fact in facts if fact[1]])
+    print_facts([fact for fact in facts if fact[1]])
 
 
 def _part(images: "Tensor", labels: "Tensor", classes: int) -> str:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, failures_told
-from dropover.cli.options import folder as folder_option
-from dropover.cli.options import number
+from dropover.cli.options import directory, number
 
 if TYPE_CHECKING:
     from dropover.lab.report.inspection.drawing import Shown
@@ -25,7 +24,7 @@ def inspect(
             metavar="FILE", help="A state_dict, of torch.save or safetensors. [default: as the model is made]"
         ),
     ] = None,
-    folder: Annotated[Path | None, folder_option("Where the data set's files are.")] = None,
+    folder: Annotated[Path | None, directory("Where the data set's files are.")] = None,
     size: Annotated[int | None, number("Scale a folder's images to N pixels a side.")] = None,
     at: Annotated[
         list[str] | None,
@@ -35,7 +34,7 @@ def inspect(
             "[default: the last maps before a pooling and the features before the last linear layer]",
         ),
     ] = None,
-    out: Annotated[Path, folder_option("Where the pictures go.")] = RESULTS / "inspect",
+    out: Annotated[Path, directory("Where the pictures go.")] = RESULTS / "inspect",
     eps: Annotated[float, typer.Option(min=0, max=1, metavar="E", help="The attack's size in L∞, in pixels.")] = 0.1,
     images: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="How many images a picture shows.")] = 8,
 ) -> None:

@@ -14,19 +14,20 @@ from dropover.lab.study import Study
 
 
 @contextmanager
-def live(console: Console, study: Study, jobs: int) -> Iterator[Listener]:
+def live(study: Study, jobs: int) -> Iterator[Listener]:
     """Show a run's events as they come: bars on a terminal, else one plain line for each trial that ends."""
-    view = _View(console, study, jobs)
+    view = _View(study, jobs)
     try:
         with view.bars:
             yield view.see
     finally:
         if view.reused:
-            say(console, f"{view.reused} of {view.total} trials were finished by an earlier run and are taken over.")
+            view.say(f"{view.reused} of {view.total} trials were finished by an earlier run and are taken over.")
 
 
 class _View:
-    def __init__(self, console: Console, study: Study, jobs: int) -> None:
+    def __init__(self, study: Study, jobs: int) -> None:
+        console = Console()
         self.total = len(study.arms) * len(study.seeds)
         self.reused = 0
         self._ended = 0
@@ -44,7 +45,7 @@ class _View:
         )
         count = f"{self.total} trial{'s' if self.total > 1 else ''}"
         processes = f"{jobs} process{'es' if jobs > 1 else ''}"
-        self._say(f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {count}, {processes}")
+        self.say(f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {count}, {processes}")
         self._overall = self.bars.add_task("trials", total=self.total, detail=f"0/{self.total}")
 
     def see(self, event: Event) -> None:
@@ -55,7 +56,7 @@ class _View:
                 self._tasks[trial.label] = self.bars.add_task(trial.label, total=1.0, detail="starting")
             case Moved(trial, progress):
                 if progress.notice:
-                    self._say(progress.notice)
+                    self.say(progress.notice)
                 self._moving[trial.label] = progress.done
                 accuracy = "" if progress.accuracy is None else f", {100 * progress.accuracy:.1f} %"
                 task, detail = self._tasks[trial.label], f"{progress.stage}{accuracy}"
@@ -68,7 +69,7 @@ class _View:
             case Failed(trial, reason):
                 self._end(trial.label, f": failed: {reason}")
             case Noted(line):
-                self._say(line)
+                self.say(line)
         self.bars.update(self._overall, completed=self._ended + sum(self._moving.values()), detail=self._detail())
 
     def _end(self, label: str, text: str) -> None:
@@ -76,10 +77,10 @@ class _View:
         self._moving.pop(label, None)
         if label in self._tasks:
             self.bars.remove_task(self._tasks.pop(label))
-        self._say(f"[{self._ended}/{self.total}] {label}{text}")
+        self.say(f"[{self._ended}/{self.total}] {label}{text}")
 
-    def _say(self, line: str) -> None:
-        say(self.bars.console, line, wrap=False)
+    def say(self, line: str) -> None:
+        say(line, wrap=False, console=self.bars.console)
 
     def _detail(self) -> str:
         """How many trials have ended, and the time: what is left by the share of this run's own work that is done."""

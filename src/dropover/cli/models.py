@@ -41,24 +41,20 @@ def models(
 
 
 def _list() -> None:
-    from rich.console import Console
-
     from dropover.cli.terminal import print_list, say
     from dropover.lab.models import NETWORKS
 
-    console = Console()
     rows = [
         *((network.name, network.summary, ", ".join(network.positions)) for network in NETWORKS),
         ("MODULE:FACTORY", "your own: a function that returns a torch.nn.Module", "any module's path"),
         ("timm:NAME", "a network of timm's, where timm is installed", "any module's path"),
     ]
-    print_list(console, ("network", "what it is", "positions"), rows, wrap=("what it is", "positions"))
-    say(console, "\n`dropover models NAME` shows one.", "dim")
+    print_list(("network", "what it is", "positions"), rows, wrap=("what it is", "positions"))
+    say("\n`dropover models NAME` shows one.", "dim")
 
 
 def _show(name: str, data: str | None, channels: int, size: int, classes: int) -> None:
     import torch
-    from rich.console import Console
 
     from dropover.cli.terminal import print_facts, print_list, say
     from dropover.lab.data.parts.loading import load_data
@@ -82,16 +78,14 @@ def _show(name: str, data: str | None, channels: int, size: int, classes: int) -
         ("parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"),
         ("settings", ", ".join([*settings, *["and others"] * network.takes_any_setting]) or "none"),
     ]
-    console = Console()
-    say(console, name, "bold")
-    print_facts(console, facts)
-    console.print()
+    say(name, "bold")
+    print_facts(facts)
+    say("")
     columns = ("position", "where", "kind", "what passes") if network.positions else ("position", "kind", "what passes")
     rows = _named(network, model, two) if network.positions else _by_path(model, two)
-    print_list(console, columns, rows, wrap=columns)
+    print_list(columns, rows, wrap=columns)
     paths = [path for path, _ in model.named_modules() if path]
     say(
-        console,
         f"\nA study's `at` takes the path of any of the {len(paths)} modules"
         f"{' too' if network.positions else ''}: 'after {paths[-1]}' or 'before {paths[-1]}'; a path alone means after."
         if paths

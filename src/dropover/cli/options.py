@@ -12,7 +12,7 @@ def number(text: str) -> Any:
     return typer.Option(min=1, metavar="N", help=text)
 
 
-def folder(text: str) -> Any:
+def directory(text: str) -> Any:
     """An option that takes a folder."""
     return typer.Option(metavar="DIR", help=text)
 

@@ -17,23 +17,24 @@ _LABEL = 16
 """Longest line of a column's name."""
 
 
-def show(console: Console, reproduction: Reproduction, outcome: Outcome, items: Sequence[Item]) -> None:
+def show(reproduction: Reproduction, outcome: Outcome, items: Sequence[Item]) -> None:
     """Print every table and the judged claims, then what is missing, the scale and where it leaves the paper."""
+    console = Console()
     for item in items:
         if isinstance(item, Table):
-            say(console, f"\n{item.title}", "bold")
+            say(f"\n{item.title}", "bold")
             for part in _parts(item, console.width):
                 console.print(_grid(item, part))
             for note in item.notes:
-                say(console, note, "dim")
+                say(note, "dim")
         elif isinstance(item, Claims):
-            console.print("")
+            say("")
             for claim in item.claims:
-                say(console, f"• {claim.text}: {claim.verdict}" + (f" ({claim.ours})" if claim.ours else ""))
-    console.print("")
+                say(f"• {claim.text}: {claim.verdict}" + (f" ({claim.ours})" if claim.ours else ""))
+    say("")
     partial = [f"Partial: {line}." for line in outcome.unfinished]
     for line in [*partial, scale_line(outcome.scale), *deviations(reproduction, outcome)]:
-        say(console, line, "dim")
+        say(line, "dim")
 
 
 def _parts(table: Table, width: int) -> list[list[int]]:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Jobs, Scale, folder, number
+from dropover.cli.options import Jobs, Scale, directory, number
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from dropover.lab.reproductions import Reproduction
     from dropover.lab.reproductions.parts.outcome import Outcome
     from dropover.lab.running.runner import Listener
@@ -25,7 +23,9 @@ def reproduce(
     ] = "laptop",
     seeds: Annotated[int | None, number("Run N seeds instead of the scale's.")] = None,
     jobs: Jobs = None,
-    out: Annotated[Path | None, folder("Where nets, trials and NAME/ go. [default: results/reproduce/SCALE]")] = None,
+    out: Annotated[
+        Path | None, directory("Where nets, trials and NAME/ go. [default: results/reproduce/SCALE]")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the names and what they show.")] = False,
 ) -> None:
     """Reproduce a table or figure of the papers, at any scale.
@@ -34,22 +34,20 @@ def reproduce(
     figures: a page, SVG, PDF, PNG and CSV. Nets are shared between names. Ctrl-C keeps what is finished and draws it,
     marked as partial, and the same command goes on from there.
     """
-    from rich.console import Console
-
     from dropover.lab.reproductions import REPRODUCTIONS
     from dropover.registry import UnknownNameError
 
     if list_:
-        _list(Console())
+        _list()
     elif name is None:
         fail("which table or figure? `dropover reproduce --list` lists them")
     else:
         with failures_told(RESULTS, UnknownNameError):
             reproduction = REPRODUCTIONS.get(name)
-        _run(Console(), reproduction, scale, seeds, jobs, out or RESULTS / "reproduce" / scale)
+        _run(reproduction, scale, seeds, jobs, out or RESULTS / "reproduce" / scale)
 
 
-def _list(console: "Console") -> None:
+def _list() -> None:
     from dropover.cli.terminal import print_list
     from dropover.lab.reproductions import REPRODUCTIONS
 
@@ -57,14 +55,13 @@ def _list(console: "Console") -> None:
     for each in REPRODUCTIONS:
         files = dict.fromkeys(request.file for request in each.requests("laptop"))
         rows.append((each.name, f"{each.paper.short}, {each.title}", each.shows, ", ".join(files)))
-    print_list(console, ("name", "paper", "what it shows", "studies"), rows, wrap=("what it shows",))
+    print_list(("name", "paper", "what it shows", "studies"), rows, wrap=("what it shows",))
 
 
-def _run(
-    console: "Console", reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: int | None, store: Path
-) -> None:
+def _run(reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: int | None, store: Path) -> None:
     from dropover.cli.live import live
     from dropover.cli.paper_table import show
+    from dropover.cli.terminal import say
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
     from dropover.lab.reproductions.parts.paper.writing import write_reproduction
@@ -75,8 +72,8 @@ def _run(
 
     def watched(study: "Study", number: int, count: int) -> AbstractContextManager["Listener"]:
         if count > 1:
-            console.print(f"Study {number} of {count}", style="bold", highlight=False)
-        return live(console, study, workers)
+            say(f"Study {number} of {count}", "bold")
+        return live(study, workers)
 
     with stops_told(f"Stopped: what is finished is kept. {goes_on()}"), failures_told(folder, StudyError, DataError):
         planned = plan(reproduction, scale, seeds)
@@ -90,7 +87,7 @@ def _run(
         if outcome.ran:
             items = reproduction.draw(outcome)
             page, *others = write_reproduction(folder, reproduction, outcome, items, command_line())
-            show(console, reproduction, outcome, items)
+            show(reproduction, outcome, items)
             typer.echo(f"Written: {', '.join(str(file) for file in (page, *others))}")
         _leave(outcome, page)
 

@@ -9,22 +9,22 @@ from rich.text import Text
 from dropover.cli.terminal import GAP, fitting, grid, say
 from dropover.lab.judging.answer import Answer
 from dropover.lab.judging.comparison import Column
-from dropover.lab.judging.verdicts import against_reference
 
 CELL = len("99.9 ± 10.0 *†")
 
 
-def show(console: Console, answer: Answer) -> None:
+def show(answer: Answer) -> None:
     """Print every arm's figures at the answer's columns, then what they say of clean accuracy, and the speed."""
+    console = Console()
     console.print("Accuracy in percent, mean ± spread over seeds", style="dim")
     widths = [max(len(column.measure), CELL) for column in answer.columns]
     for part in fitting(widths, console.width - max(map(len, answer.arms)) - GAP):
         console.print(_table(answer.arms, [answer.columns[place] for place in part]))
-    say(console, answer.legend, "dim")
+    say(answer.legend, "dim")
     clean = [figure for figure in answer.columns[0].figures.values() if figure.difference is not None]
-    told = [f"• {figure.arm}: {against_reference(figure, answer.study.reference)}" for figure in clean]
+    told = [f"• {figure.arm}: {answer.says(figure)}" for figure in clean]
     for line in ["", *told, "", *answer.about_the_test, *answer.margin, *answer.speed]:
-        say(console, line)
+        say(line)
 
 
 def _table(arms: Sequence[str], columns: Sequence[Column]) -> Table:

@@ -10,24 +10,22 @@ from rich.text import Text
 GAP = 2
 
 
-def say(console: Console, line: str, style: str | None = None, *, wrap: bool = True) -> None:
+def say(line: str, style: str | None = None, *, wrap: bool = True, console: Console | None = None) -> None:
     """Print a line as it is: names may hold brackets, which rich would read as markup."""
-    console.print(line, style=style, markup=False, highlight=False, soft_wrap=not wrap)
+    (console or Console()).print(line, style=style, markup=False, highlight=False, soft_wrap=not wrap)
 
 
-def print_list(
-    console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: Collection[str] = ()
-) -> None:
+def print_list(columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: Collection[str]) -> None:
     """Print rows under headings; the columns named in `wrap` may be broken into several lines."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=column not in wrap)
     for row in rows:
         table.add_row(*map(Text, row))
-    console.print(table)
+    Console().print(table)
 
 
-def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Print terms, each with what there is to say of it; a term is not repeated in the next line."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -36,7 +34,7 @@ def print_facts(console: Console, facts: Iterable[tuple[str, str]]) -> None:
     for term, text in facts:
         table.add_row("" if term == before else term, Text(text))
         before = term
-    console.print(table)
+    Console().print(table)
 
 
 def grid(heads: Sequence[str]) -> Table:

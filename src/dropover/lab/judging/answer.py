@@ -6,7 +6,7 @@ from functools import cached_property
 import pandas as pd
 
 from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import Audit, Column, audits, columns, figures, worst_levels
+from dropover.lab.judging.comparison import Audit, Column, Figure, audits, columns, figures, worst_levels
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import Study
@@ -68,10 +68,9 @@ class Answer:
         """What the marks mean."""
         return verdicts.dagger_legend(self.study)
 
-    def against_reference(self, arm: str) -> list[str]:
-        """An arm's figure of each column beside the reference arm's, in words."""
-        row = [column.figures[arm] for column in self.columns if arm in column.figures]
-        return [verdicts.against_reference(figure, self.study.reference) for figure in row]
+    def says(self, figure: Figure) -> str:
+        """A figure beside the reference arm's, in words."""
+        return verdicts.against_reference(figure, self.study.reference)
 
     def robustness(self, arm: str) -> list[str]:
         """How far to believe an arm's figures under attack, in words."""
