@@ -97,7 +97,7 @@ def _leave(outcome: "Outcome", page: Path | None) -> None:
     partial = f"the page is partial: {page}" if page else "there is nothing to draw: no trial is finished"
     unfinished = "; ".join(outcome.unfinished)
     if outcome.stop is not None:
-        told = f"{unfinished}. What is finished is kept, and {partial}." if unfinished else f"all is finished: {page}."
-        stopped(outcome.stop, f"Stopped: {told} {goes_on()}")
+        state = f"{unfinished}. What is finished is kept, and {partial}." if unfinished else f"all is finished: {page}."
+        stopped(outcome.stop, f"Stopped: {state} {goes_on()}")
     if unfinished:
         fail(f"{unfinished}; {partial}", code=1)

@@ -22,8 +22,8 @@ def show(answer: Answer) -> None:
         console.print(_table(answer.arms, [answer.columns[place] for place in part]))
     say(answer.legend, "dim")
     clean = [figure for figure in answer.columns[0].figures.values() if figure.difference is not None]
-    told = [f"• {figure.arm}: {answer.says(figure)}" for figure in clean]
-    for line in ["", *told, "", *answer.about_the_test, *answer.margin, *answer.speed]:
+    comparisons = [f"• {figure.arm}: {answer.says(figure)}" for figure in clean]
+    for line in ["", *comparisons, "", *answer.about_the_test, *answer.margin, *answer.speed]:
         say(line)
 
 

@@ -12,7 +12,7 @@ from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import Study
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
     """What came of a study: arms × measures with figures, differences and marks, and what they say in words.
 
@@ -49,9 +49,9 @@ class Answer:
     @cached_property
     def headlines(self) -> list[str]:
         """Who is ahead on clean images, under noise and in the worst case, and what the margin losses found."""
-        told = {CLEAN, *WORST.values(), *self.study.evaluation.noise}
-        lines = [verdicts.headline(column, self.study.reference) for column in self.columns if column.measure in told]
-        return [*lines, *self.margin]
+        measures = {CLEAN, *WORST.values(), *self.study.evaluation.noise}
+        columns = [column for column in self.columns if column.measure in measures]
+        return [*(verdicts.headline(column, self.study.reference) for column in columns), *self.margin]
 
     @cached_property
     def about_the_test(self) -> list[str]:

@@ -68,16 +68,16 @@ def _exact(figure: Figure, d: st.Difference) -> str:
 
 def throughput(table: pd.DataFrame) -> list[str]:
     """How fast nets were trained and attacked: the median over trials, in a process of one thread."""
-    speeds = table.groupby("measure")["value"].median()
-    told = [
-        f"{verb} {speeds[measure]:,.0f} images/s{note}"
+    medians = table.groupby("measure")["value"].median()
+    speeds = [
+        f"{verb} {medians[measure]:,.0f} images/s{note}"
         for measure, verb, note in (
             ("images_per_second", "trained on", ""),
             (PER_SECOND, "attacked", " (each ε of each attack counted)"),
         )
-        if measure in speeds
+        if measure in medians
     ]
-    return [f"Speed: a process of one thread {' and '.join(told)}, the median over trials."] if told else []
+    return [f"Speed: a process of one thread {' and '.join(speeds)}, the median over trials."] if speeds else []
 
 
 def about_the_test(row: Sequence[Figure]) -> list[str]:
@@ -89,27 +89,26 @@ def about_the_test(row: Sequence[Figure]) -> list[str]:
     if n == 1:
         return ["One seed says nothing about chance: another seed may turn every order here round."]
     alone, together, smallest = st.pairs_needed(), st.pairs_needed(tests), st.smallest_possible_p(n)
+    start = f"With {n} seeds the exact paired test can"
     if smallest >= st.ALPHA:
         corrected = f" ({together} after Holm's correction for {tests} arms)" if together > alone else ""
-        line = (
-            f"With {n} seeds the exact paired test can't go below p = {smallest:g}: no difference can be significant, "
-            f"however large, with fewer than {alone} seeds{corrected}."
-        )
+        lines = [
+            f"{start}'t go below p = {smallest:g}: no difference can be significant, however large, with fewer than "
+            f"{alone} seeds{corrected}."
+        ]
+    elif n < together:
+        lines = [
+            f"{start} go down to p = {smallest:.2g}: enough for one comparison, too few after Holm's correction for "
+            f"{tests} arms, which takes {together} seeds."
+        ]
     else:
-        line = f"With {n} seeds the exact paired test can go down to p = {smallest:.2g}" + (
-            f": enough for one comparison, too few after Holm's correction for {tests} arms, which takes {together} "
-            "seeds."
-            if n < together
-            else f", enough for {tests} arms."
+        lines = [f"{start} go down to p = {smallest:.2g}, enough for {tests} arms."]
+    if effect := st.detectable_effect(median(d.std or 0.0 for d in differences), n):
+        lines.append(
+            f"At the spread of this study, {n} seeds find a true difference of {100 * effect:.1f} points in clean "
+            "accuracy four times in five (paired t-test at 0.05). A smaller one may be there and not show."
         )
-    effect = st.detectable_effect(median(d.std or 0.0 for d in differences), n)
-    if not effect:
-        return [line]
-    return [
-        line,
-        f"At the spread of this study, {n} seeds find a true difference of {100 * effect:.1f} points in clean "
-        "accuracy four times in five (paired t-test at 0.05). A smaller one may be there and not show.",
-    ]
+    return lines
 
 
 def headline(column: Column, reference: str) -> str:
@@ -138,12 +137,10 @@ def _set_apart(column: Column, reference: str) -> str:
         "over": [arm for arm, d in differences.items() if d.low is not None and d.low > 0],
         "under": [arm for arm, d in differences.items() if d.high is not None and d.high < 0],
     }
-    told = "; ".join(f"{', '.join(arms)} {side} {reference}" for side, arms in sides.items() if arms)
-    return (
-        f"By their 95 % intervals: {told}."
-        if told
-        else (f"By their 95 % intervals every arm could be level with {reference}.")
-    )
+    if not any(sides.values()):
+        return f"By their 95 % intervals every arm could be level with {reference}."
+    arms_apart = (f"{', '.join(arms)} {side} {reference}" for side, arms in sides.items() if arms)
+    return f"By their 95 % intervals: {'; '.join(arms_apart)}."
 
 
 def robustness(audits: Sequence[Audit], worst: Sequence[Figure], attacks: Sequence[str]) -> list[str]:

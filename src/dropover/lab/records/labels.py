@@ -19,7 +19,7 @@ def label(measure: str, level: float | None, norm: str, of: str, inference_rate:
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """The long table by labels: arm, seed, measure (the label), level (the rate, for rows at a rate of it), value."""
-    told_by = ("measure", "level", "norm", "of", "inference_rate")
-    names = [label(*columns) for columns in zip(*(table[name] for name in told_by), strict=True)]
+    columns = [table[name] for name in ("measure", "level", "norm", "of", "inference_rate")]
+    names = [label(*row) for row in zip(*columns, strict=True)]
     level = table["inference_rate"].fillna(table["level"])
     return table.assign(measure=names, level=level)[["arm", "seed", "measure", "level", "value"]]
