@@ -35,8 +35,8 @@ QUESTIONS = {
 
 
 def of_seeds(table: pd.DataFrame, arm: str, measure: str, level: float | None) -> list[float]:
-    """One arm's values in percent, in the order of the seeds."""
-    rows = table[(table["arm"] == arm) & (table["measure"] == measure)]
+    """One arm's values in percent of all images, in the order of the seeds."""
+    rows = table[(table["arm"] == arm) & (table["measure"] == measure) & table["of"].isna()]
     rows = rows[rows["level"].isna()] if level is None else rows[rows["level"] == level]
     return [100 * float(value) for value in rows.sort_values("seed")["value"]]
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
-from dropover.cli.compare import _load, _path_of
+from dropover.cli.compare import _load
 
 TINY = """
 name = "tiny"
@@ -119,11 +119,11 @@ def test_a_study_runs_is_written_and_is_taken_over_from_its_own_file(study: Path
 
 
 def test_the_built_in_study_is_there_with_and_without_its_name():
-    built_in = _load(_path_of(None))
-    assert _load(_path_of("main")) == built_in
-    assert _load(_path_of("findings"), variant="mnist-5k").data.name == "mnist-5k"
+    built_in, path = _load(None)
+    assert _load("main") == (built_in, path)
+    assert _load("findings", variant="mnist-5k")[0].data.name == "mnist-5k"
     assert [arm.method for arm in built_in.arms] == ["none", "dropout", "spatial", "flipover", "fdd1d", "fdd2d"]
-    assert (built_in.data.name, built_in.seeds, _load(_path_of(None), 5).seeds) == (
+    assert (built_in.data.name, built_in.seeds, _load(None, 5)[0].seeds) == (
         "mnist-5k",
         [0, 1, 2],
         [0, 1, 2, 3, 4],
@@ -139,7 +139,8 @@ def test_trials_that_fail_are_told_and_the_command_fails(study: Path):
     assert code == 1
     assert err.splitlines()[0].startswith("none, seed 0: DivergedError: ")
     assert "Traceback" not in err
-    assert (study.parent / "out" / "results.csv").read_text(encoding="utf-8") == "arm,seed,measure,level,value\n"
+    text = (study.parent / "out" / "results.csv").read_text(encoding="utf-8")
+    assert text == "arm,seed,measure,level,value,norm,of,inference_rate\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to interrupt")

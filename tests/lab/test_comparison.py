@@ -5,7 +5,6 @@ import pytest
 
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging.comparison import audits, columns, figures, levels, worst_levels
-from dropover.lab.records.store import COLUMNS
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 EPS = [0.05, 0.1, 0.2]
@@ -20,13 +19,13 @@ STUDY = Study(
 
 
 def table(**rows: list[float]) -> pd.DataFrame:
-    """Rows from keywords `arm__measure__level`, a value for each seed; the level is in hundredths."""
+    """Rows by label from keywords `arm__measure__level`, a value for each seed; the level is in hundredths."""
     made = []
     for key, values in rows.items():
         arm, measure, *level = key.split("__")
         at = int(level[0]) / 100 if level else math.nan
         made += [(arm, seed, measure.replace("_", "-"), at, value) for seed, value in enumerate(values)]
-    return pd.DataFrame(made, columns=COLUMNS)
+    return pd.DataFrame(made, columns=["arm", "seed", "measure", "level", "value"])
 
 
 def test_a_figure_is_compared_with_the_reference_seed_by_seed():
@@ -78,7 +77,7 @@ def test_columns_show_a_middle_level_and_attacks_at_one_eps():
     assert {name: column.level for name, column in shown.items()} == {
         "clean": None, "gaussian": 0.2, "fgsm": 0.1, "pgd": 0.2, "worst": 0.1
     }  # fmt: skip
-    assert shown["clean"].best == frozenset()
+    assert shown["clean"].best == []
     assert levels(rows, "gaussian") == [0.2, 0.4]
 
 
@@ -93,10 +92,12 @@ def test_the_worst_case_is_shown_where_every_attack_ran():
 
 def test_ties_share_the_best():
     rows = table(none__clean=[0.8], dropout__clean=[0.9], flipover__clean=[0.9])
-    assert columns(rows, STUDY)[0].best == {"dropout", "flipover"}
+    (column,) = columns(rows, STUDY)
+    assert column.best == ["dropout", "flipover"]
+    assert [column.marks(arm) for arm in column.figures] == ["", "*", "*"]
 
 
-def audit(weak: list[float], margin: list[float], images: int | None, name: str = "pgd") -> bool:
+def audit(weak: list[float], margin: list[float], images: int, name: str = "pgd") -> bool:
     rows = table(**{f"none__{name}__10": weak, "none__fgsm__10": [0.9] * len(weak), "none__pgd_margin__10": margin})
     (found,) = audits(rows, STUDY, images)
     assert found.gap == pytest.approx(sum(weak) / len(weak) - sum(margin) / len(margin))
@@ -113,12 +114,10 @@ def audit(weak: list[float], margin: list[float], images: int | None, name: str 
         ([0.5], [0.3], 300, True),
         ([0.2], [0.5], 300, False),  # a margin loss that finds less is no alarm
         ([0.0], [0.0], 300, False),
-        ([0.5, 0.5], [0.3, 0.3], None, True),
+        ([0.5, 0.5], [0.3, 0.3], 300, True),
     ],
 )
-def test_the_margin_loss_must_find_more_than_noise(
-    weak: list[float], margin: list[float], images: int | None, hidden: bool
-):
+def test_the_margin_loss_must_find_more_than_noise(weak: list[float], margin: list[float], images: int, hidden: bool):
     assert audit(weak, margin, images) is hidden
 
 

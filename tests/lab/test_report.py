@@ -5,10 +5,12 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from dropover.lab.records.store import COLUMNS
+from dropover.lab.judging.answer import Answer
+from dropover.lab.records.store import Finished, Trial
 from dropover.lab.report import charts
 from dropover.lab.report.files import study_text
-from dropover.lab.report.page import Circumstances, render
+from dropover.lab.report.page import render
+from dropover.lab.running.runner import Failed, Outcome
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 EVIL = "<script>alert(1)</script>"
@@ -21,7 +23,8 @@ STUDY = Study(
     ),
     # No study file can be called so; the page escapes the name all the same.
 ).model_copy(update={"name": f"study {EVIL}"})
-RUN = Circumstances({"training": 4000, "test": 1000, "attacked": 300}, 9, 9, [], {"cpu": f"A {EVIL} CPU", "jobs": 2})
+COUNTS = {"training": 4000, "test": 1000, "attacked": 300}
+COLUMNS = ["arm", "seed", "measure", "level", "value"]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -72,7 +75,7 @@ def parsed(page: str) -> Structure:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render(results(), STUDY, RUN)
+    return render(Answer(STUDY, results(), 300), Outcome(0), COUNTS, {"cpu": f"A {EVIL} CPU", "jobs": 2})
 
 
 def test_the_page_is_one_file_without_scripts_and_loads_nothing(page: str):
@@ -94,7 +97,7 @@ def test_the_page_says_what_was_compared_and_how_far_to_believe_it(page: str):
         "300 test images",
         "With 3 seeds the exact paired test can't go below p = 0.25",
         "a margin loss breaks 40.0 points more at ε = 0.1",
-        "No regulariser is placed",
+        "No regularizer is placed",
         "flipover at fc",
         "Known against it",
     ):
@@ -119,8 +122,9 @@ def test_there_is_a_picture_for_every_attack_noise_and_arm(page: str):
 def test_a_page_of_one_finished_trial(page: str):
     study = Study(arms=[Arm(method="none"), Arm(method="dropout")], seeds=[0])
     table = pd.DataFrame([("dropout", 0, "clean", None, 0.5)], columns=COLUMNS).astype({"level": "float64"})
-    run = Circumstances({"training": 1, "test": 1, "attacked": 1}, 1, 2, ["none, seed 0: ValueError: no"], {})
-    text = " ".join(parsed(render(table, study, run)).text)
+    none, dropout = (Trial(arm, 0, {}) for arm in study.arms)
+    run = Outcome(2, [Finished(dropout, [], 1.0, {})], [Failed(none, "ValueError: no")])
+    text = " ".join(parsed(render(Answer(study, table, 1), run, COUNTS, {})).text)
     assert "1 of 2 trials are finished." in text
     assert "none, seed 0: ValueError: no" in text
 

@@ -1,5 +1,6 @@
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,11 @@ from dropover.lab.records.store import Trial, read_trial, table_of, trials_of, w
 from dropover.lab.study import Arm, Study
 
 STUDY = Study(seeds=[3, 1], arms=[Arm(method="none"), Arm(method="dropout", name="Drop / out!", p=0.5)])
-ROWS = [Row("clean", None, 0.1 + 0.2), Row("fgsm", 0.1, 1 / 3), Row("fgsm (of correct)", 0.1, math.nan)]
+ROWS = [
+    Row("clean", None, 0.1 + 0.2),
+    Row("fgsm", 0.1, 1 / 3, "linf"),
+    Row("fgsm", 0.1, math.nan, "linf", "correct", 0.5),
+]
 
 
 def only(study: Study = STUDY) -> Trial:
@@ -31,6 +36,7 @@ def test_a_trial_comes_back_exactly(tmp_path: Path):
     assert back is not None
     assert list(back.rows[:2]) == ROWS[:2]
     assert math.isnan(back.rows[2].value)
+    assert replace(back.rows[2], value=0) == replace(ROWS[2], value=0)
     assert back.circumstances["torch"]
 
 
@@ -79,10 +85,11 @@ def test_the_table_is_long_in_the_studys_order_and_exact(tmp_path: Path):
     finished = [write_trial(tmp_path, STUDY, trial, ROWS, 1.0) for trial in reversed(trials_of(STUDY))]
     write_table(table_of(finished, STUDY), tmp_path / "results.csv")
     text = (tmp_path / "results.csv").read_text(encoding="utf-8")
-    assert text.splitlines()[:3] == [
-        "arm,seed,measure,level,value",
-        f"none,3,clean,,{0.1 + 0.2!r}",
-        f"none,3,fgsm,0.1,{1 / 3!r}",
+    assert text.splitlines()[:4] == [
+        "arm,seed,measure,level,value,norm,of,inference_rate",
+        f"none,3,clean,,{0.1 + 0.2!r},,,",
+        f"none,3,fgsm,0.1,{1 / 3!r},linf,,",
+        "none,3,fgsm,0.1,,linf,correct,0.5",
     ]
     assert pd.read_csv(io.StringIO(text))["arm"].unique().tolist() == ["none", "Drop / out!"]
 

@@ -10,6 +10,7 @@ from dropover.lab.data.parts.loading import load_data
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
 from dropover.lab.models.parts.building import build_model
+from dropover.lab.records.labels import label
 from dropover.lab.records.rows import Row
 from dropover.lab.study import AttackSettings, Study
 from dropover.lab.training.loop import train
@@ -44,7 +45,13 @@ def subject() -> tuple[torch.nn.Module, Examples]:
 
 
 def table(rows: list[Row]) -> dict[tuple[str, float | None], float]:
-    found = {(row.measure, row.level): row.value for row in rows}
+    found = {
+        (
+            label(row.measure, row.level, row.norm, row.of, row.inference_rate),
+            row.level if row.inference_rate is None else row.inference_rate,
+        ): row.value
+        for row in rows
+    }
     assert len(found) == len(rows)
     return found
 

@@ -72,7 +72,7 @@ def test_every_trial_runs_once_seed_by_seed_and_a_rerun_takes_them_over(tmp_path
     assert (len(outcome.finished), outcome.failed, outcome.stop, outcome.reused) == (4, [], None, 0)
     assert [type(event) for event in events] == [Started, Moved, Ended] * 4
     table = pd.read_csv(tmp_path / "out" / "results.csv")
-    assert list(table.columns) == ["arm", "seed", "measure", "level", "value"]
+    assert list(table.columns) == ["arm", "seed", "measure", "level", "value", "norm", "of", "inference_rate"]
     assert table[table["measure"] == "clean"]["value"].tolist() == [0.5, 0.5, 0.6, 0.6]
 
     again = run_study(study("a", "b", "new"), tmp_path / "out", 2, trial=fake)

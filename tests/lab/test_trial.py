@@ -9,6 +9,7 @@ import torch
 from dropover.insertion.hooks import inserted_in
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.models.parts.building import build_model
+from dropover.lab.records.labels import label
 from dropover.lab.records.rows import Row
 from dropover.lab.running.trial import Progress, run_trial
 from dropover.lab.study import Arm, Study
@@ -43,7 +44,13 @@ def rows() -> dict[tuple[str, float | None], float]:
 
 
 def as_table(rows: list[Row]) -> dict[tuple[str, float | None], float]:
-    table = {(row.measure, row.level): row.value for row in rows}
+    table = {
+        (
+            label(row.measure, row.level, row.norm, row.of, row.inference_rate),
+            row.level if row.inference_rate is None else row.inference_rate,
+        ): row.value
+        for row in rows
+    }
     assert len(table) == len(rows)
     return table
 

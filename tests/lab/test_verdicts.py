@@ -101,8 +101,8 @@ def test_nothing_to_compare_is_said():
     ]
 
 
-def column(*figures: Figure, best: str | None = None) -> Column:
-    return Column("clean", None, {one.arm: one for one in figures}, frozenset([best] if best else []))
+def column(*figures: Figure) -> Column:
+    return Column({one.arm: one for one in figures})
 
 
 def test_the_headline_names_the_best_and_what_the_intervals_set_apart():
@@ -111,7 +111,6 @@ def test_the_headline_names_the_best_and_what_the_intervals_set_apart():
             figure("none", NONE),
             figure("flipover", FLIP, NONE),
             figure("sap", [0.5, 0.51, 0.49], NONE),
-            best="flipover",
         ),
         "none",
     )
@@ -125,7 +124,7 @@ def test_headlines_of_ties_of_single_seeds_and_of_a_reference_ahead():
     assert verdicts.headline(column(figure("none", NONE), figure("a", NONE, NONE)), "none").endswith(
         "every arm has 97.4 %."
     )
-    one = verdicts.headline(column(figure("none", [0.9]), figure("a", [0.8], [0.9]), best="none"), "none")
+    one = verdicts.headline(column(figure("none", [0.9]), figure("a", [0.8], [0.9])), "none")
     assert one == "Clean accuracy: none has the most, 90.0 %. One seed gives no interval."
 
 
@@ -136,7 +135,7 @@ def audit(level: float, cross_entropy: float, margin: float, hidden: bool) -> Au
 def test_hidden_gradients_make_the_figure_an_upper_bound():
     found = [audit(0.03, 0.76, 0.75, False), audit(0.25, 0.24, 0.0, True)]
     worst = [Figure("fdd1d", "worst", 0.25, (0.0,), 0.0, None)]
-    assert verdicts.robustness("fdd1d", found, worst, ["fgsm", "pgd", "pgd-margin"]) == [
+    assert verdicts.robustness(found, worst, ["fgsm", "pgd", "pgd-margin"]) == [
         "The cross-entropy figure is an upper bound: a margin loss breaks 24.0 points more at ε = 0.25. "
         "Gradients are partly hidden.",
         "The cross-entropy figure survives the margin loss at ε = 0.03.",
@@ -150,8 +149,8 @@ def test_hidden_gradients_make_the_figure_an_upper_bound():
 
 def test_an_arm_without_the_margin_loss_is_said_to_be_unchecked():
     worst = [Figure("none", "worst", 0.1, (0.3,), 0.3, None)]
-    assert verdicts.robustness("none", [], worst, ["fgsm"])[0].startswith("Not checked with a margin loss")
-    assert verdicts.robustness("none", [], [], []) == []
+    assert verdicts.robustness([], worst, ["fgsm"])[0].startswith("Not checked with a margin loss")
+    assert verdicts.robustness([], [], []) == []
     assert verdicts.audit_headline([]) is None
     assert verdicts.audit_headline([audit(0.1, 0.5, 0.5, False)]) == (
         "Attacks: at no ε does a margin loss break clearly more than cross-entropy does; no sign of hidden gradients."

@@ -6,118 +6,80 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, fail, failures_told
+from dropover.cli.options import directory, number
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from torch import Tensor
 
-    from dropover.lab.data import Data
-
 # Class names beyond these are only counted: a line of a hundred is read by no one.
-NAMES_SHOWN = 20
+MOST_NAMES = 20
 
 
 def data(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="A data set, or your own MODULE:FACTORY.")
     ] = None,
-    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Where its files are: data.folder.")] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Scale a folder's images to N pixels a side: data.size.")
-    ] = None,
+    folder: Annotated[Path | None, directory("Where its files are: data.folder.")] = None,
+    size: Annotated[int | None, number("Scale a folder's images to N pixels a side: data.size.")] = None,
 ) -> None:
     """List the data sets, or show what is found of one: classes, sizes, counts, pixels. Downloads nothing."""
-    from rich.console import Console
-
-    console = Console()
     if name is not None:
-        _show(console, name, folder, size)
+        with failures_told(RESULTS, ValueError):
+            _show(name, folder, size)
     elif folder is not None or size is not None:
         fail("--folder and --size belong to one data set: name it, such as: dropover data folder --folder DIR")
     else:
-        _list(console)
+        _list()
 
 
-def _list(console: "Console") -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _list() -> None:
+    from dropover.cli.terminal import print_list, say
     from dropover.lab.data import DATA
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("data set", "files", "what it holds"):
-        table.add_column(column, no_wrap=column == "data set")
-    for source in DATA:
-        table.add_row(source.name, "–" if source.where(None) is None else "here", Text(source.summary))
-    console.print(table)
-    console.print(
+    rows = [(source.name, "–" if source.where(None) is None else "here", source.summary) for source in DATA]
+    print_list(("data set", "files", "what it holds"), rows, wrap=("what it holds",))
+    say(
         "\n`dropover data NAME` shows what is found. Published sets without files (–) are downloaded when a study "
         "first asks for them.\nYour own: `dropover data folder --folder DIR`, or `dropover data MODULE:FACTORY`.",
-        style="dim", markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        "dim",
+        wrap=False,
+    )
 
 
-def _show(console: "Console", name: str, folder: Path | None, size: int | None) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _show(name: str, folder: Path | None, size: int | None) -> None:
+    from dropover.cli.terminal import print_facts, say
     from dropover.lab.data import DATA, described
     from dropover.lab.data.parts.loading import load_data, source_of
     from dropover.lab.data.parts.published import root_of
     from dropover.lab.study import DataSettings
 
-    with failures_told(RESULTS, ValueError):
-        source = source_of(name)
-        published = source.name in DATA and source.resized is None
-        if published and source.where(folder) is None:
-            fail(f"{name} has no files in {root_of(folder)}: a study that asks for it downloads them there")
-        found = load_data(DataSettings(name=name, folder=folder, size=size))
-    console.print(described(found, source.name), markup=False, highlight=False, soft_wrap=True)
+    source = source_of(name)
     place = source.where(folder)
-    rows = [
-        *([("files", str(place))] if place is not None else []),
-        ("classes", _names(found)),
-        ("train", _part(found.train_images, found.train_labels, len(found.classes))),
-        ("test", _part(found.test_images, found.test_labels, len(found.classes))),
+    if place is None and source.name in DATA and source.resized is None:
+        fail(f"{name} has no files in {root_of(folder)}: a study that asks for it downloads them there")
+    images = load_data(DataSettings(name=name, folder=folder, size=size))
+    classes = images.classes
+    say(described(images, source.name), wrap=False)
+    more = f" and {len(classes) - MOST_NAMES} more" if len(classes) > MOST_NAMES else ""
+    facts = [
+        ("files", "" if place is None else str(place)),
+        ("classes", ", ".join(classes[:MOST_NAMES]) + more),
+        ("train", _part(images.train_images, images.train_labels, len(classes))),
+        ("test", _part(images.test_images, images.test_labels, len(classes))),
     ]
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in rows:
-        table.add_row(label, Text(text))
-    console.print(table)
-
-
-def _names(found: "Data") -> str:
-    shown = ", ".join(found.classes[:NAMES_SHOWN])
-    more = len(found.classes) - NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    print_facts([fact for fact in facts if fact[1]])
 
 
 def _part(images: "Tensor", labels: "Tensor", classes: int) -> str:
-    counts = labels.bincount(minlength=classes)
-    low, high = int(counts.min()), int(counts.max())
-    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    means, spreads = _moments(images)
-    return (
-        f"{len(labels):,} images, {each} of each class; "
-        f"pixels in [0, 1]: mean {_listed(means)}, standard deviation {_listed(spreads)}"
-    )
-
-
-def _moments(images: "Tensor") -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, from counts of the 256 levels: exact, and without a float copy."""
+    """How many images there are, of each class, and the mean and spread of each channel's pixels."""
     import torch
 
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    means, spreads = [], []
-    for channel in images.unbind(1):
-        shares = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
-        mean = shares @ levels
-        means.append(float(mean))
-        spreads.append(float((shares @ (levels - mean).square()).sqrt()))
-    return means, spreads
-
-
-def _listed(values: list[float]) -> str:
-    return ", ".join(f"{value:.4f}" for value in values)
+    low, high = (int(count) for count in labels.bincount(minlength=classes).aminmax())
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    # From counts of the 256 levels: exact, and without a float copy.
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in images.unbind(1)])
+    shares, levels = counts.double() / counts.sum(1, keepdim=True), torch.arange(256, dtype=torch.float64) / 255
+    means = shares @ levels
+    spreads = (shares * (levels - means[:, None]).square()).sum(1).sqrt()
+    mean, spread = (", ".join(f"{value:.4f}" for value in moment.tolist()) for moment in (means, spreads))
+    return f"{len(labels):,} images, {each} of each class; pixels in [0, 1]: mean {mean}, standard deviation {spread}"

@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, ParamSpec, TypeVar
@@ -72,6 +74,16 @@ def failures_told(folder: Path, *expected: type[Exception]) -> Iterator[None]:
             fail(f"{error.filename or folder}: can't be written ({error.strerror or error})")
         line = one_line(error)
         fail(line + logged(error, "the command", folder), code=1)
+
+
+def command_line() -> str:
+    """The command that is running, as a reader would type it."""
+    return shlex.join(["dropover", *sys.argv[1:]])
+
+
+def goes_on() -> str:
+    """What to do after a stop."""
+    return f"The same command goes on from there: {command_line()}"
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

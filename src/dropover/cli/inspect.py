@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, failures_told
+from dropover.cli.options import directory, number
 
 if TYPE_CHECKING:
     from dropover.lab.report.inspection import Subject
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
 def inspect(
     model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="Your own MODULE:FACTORY, a network's name, or timm:NAME."),
+        str, typer.Argument(metavar="MODEL", help="Your own MODULE:FACTORY, a network's name, or timm:NAME.")
     ],
     data: Annotated[str, typer.Option(metavar="NAME", help="A data set's name, or your own MODULE:FACTORY.")],
     weights: Annotated[
@@ -24,10 +24,8 @@ def inspect(
             metavar="FILE", help="A state_dict, of torch.save or safetensors. [default: as the model is made]"
         ),
     ] = None,
-    folder: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the data set's files are.")] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Scale a folder's images to N pixels a side.")
-    ] = None,
+    folder: Annotated[Path | None, directory("Where the data set's files are.")] = None,
+    size: Annotated[int | None, number("Scale a folder's images to N pixels a side.")] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
@@ -36,7 +34,7 @@ def inspect(
             "[default: the last maps before a pooling and the features before the last linear layer]",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")] = RESULTS / "inspect",
+    out: Annotated[Path, directory("Where the pictures go.")] = RESULTS / "inspect",
     eps: Annotated[float, typer.Option(min=0, max=1, metavar="E", help="The attack's size in L∞, in pixels.")] = 0.1,
     images: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="How many images a picture shows.")] = 8,
 ) -> None:
@@ -49,17 +47,17 @@ def inspect(
     from dropover.lab.study import DataSettings
 
     with failures_told(out, ValueError):
-        settings = DataSettings(name=data, folder=folder, size=size)
-        shown = _shown(model, settings, weights, at or [], images)
+        shown = _shown(model, DataSettings(name=data, folder=folder, size=size), weights, at or [], images)
+    places = [f"{each.place}: {each.content}" for each in shown.positions]
     facts = {
         "Network": f"{model}, {sum(each.numel() for each in shown.model.parameters()):,} parameters",
         "Weights": str(weights) if weights is not None else "as the model is made: no file was given",
         "Data": f"{data}: {len(shown.data.test_labels):,} test images",
-        "Looked at": "; ".join(f"{each.place}: {each.content}" for each in shown.positions),
+        "Looked at": "; ".join(places),
     }
     with failures_told(out):
         files = write_inspection(out, model, facts, draw_all(shown, eps))
-    for place in facts["Looked at"].split("; "):
+    for place in places:
         typer.echo(place)
     names = dict.fromkeys(file.stem for file in files[1:])
     typer.echo(f"Written: {files[0]}, and as SVG, PDF and PNG beside it {', '.join(names)}")

@@ -1,114 +1,97 @@
 """What is seen while a study runs: how many trials are done, each running trial's accuracy, the time left."""
 
 import time
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from dropover.lab.running.runner import Ended, Event, Failed, Moved, Noted, Started
+from dropover.cli.terminal import say
+from dropover.lab.records.rows import CLEAN
+from dropover.lab.running.runner import Ended, Event, Failed, Listener, Moved, Noted, Started
 from dropover.lab.study import Study
 
 
-class Live:
-    """Shows a run's events: bars on a terminal, else one plain line for each trial that ends. Use it with `with`."""
+@contextmanager
+def live(study: Study, jobs: int) -> Iterator[Listener]:
+    """Show a run's events as they come: bars on a terminal, else one plain line for each trial that ends."""
+    view = _View(study, jobs)
+    try:
+        with view.bars:
+            yield view.see
+    finally:
+        if view.reused:
+            view.say(f"{view.reused} of {view.total} trials were finished by an earlier run and are taken over.")
 
-    def __init__(self, console: Console, study: Study, jobs: int) -> None:
-        self._console = console
-        self._total = len(study.arms) * len(study.seeds)
+
+class _View:
+    def __init__(self, study: Study, jobs: int) -> None:
+        console = Console()
+        self.total = len(study.arms) * len(study.seeds)
+        self.reused = 0
         self._ended = 0
-        self._reused = 0
-        self._clock = time.perf_counter
-        self._started = self._clock()
+        self._started = time.perf_counter()
         self._moving: dict[str, float] = {}
-        self._worked = 0
         self._tasks: dict[str, TaskID] = {}
-        self._bars = Progress(
-            TextColumn("{task.description}"),
+        self.bars = Progress(
+            # Labels may hold brackets, which rich would read as markup.
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            _Detail(),
+            TextColumn("{task.fields[detail]}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        count = f"{self._total} trial{'s' if self._total > 1 else ''}"
+        count = f"{self.total} trial{'s' if self.total > 1 else ''}"
         processes = f"{jobs} process{'es' if jobs > 1 else ''}"
-        self._say(f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {count}, {processes}")
-        self._overall = self._bars.add_task("trials", total=self._total, detail=f"0/{self._total}")
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-        if self._reused:
-            self._say(f"{self._reused} of {self._total} trials were finished by an earlier run and are taken over.")
+        self.say(f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {count}, {processes}")
+        self._overall = self.bars.add_task("trials", total=self.total, detail=f"0/{self.total}")
 
     def see(self, event: Event) -> None:
         """Show one event."""
         match event:
             case Started(trial):
                 self._moving[trial.label] = 0.0
-                self._tasks[trial.label] = self._bars.add_task(trial.label, total=1.0, detail="starting")
+                self._tasks[trial.label] = self.bars.add_task(trial.label, total=1.0, detail="starting")
             case Moved(trial, progress):
                 if progress.notice:
-                    self._say(progress.notice)
+                    self.say(progress.notice)
                 self._moving[trial.label] = progress.done
                 accuracy = "" if progress.accuracy is None else f", {100 * progress.accuracy:.1f} %"
-                self._bars.update(
-                    self._tasks[trial.label], completed=progress.done, detail=f"{progress.stage}{accuracy}"
-                )
-            case Ended(finished, reused):
-                if reused:
-                    self._ended, self._reused = self._ended + 1, self._reused + 1
-                else:
-                    clean = next((row.value for row in finished.rows if row.measure == "clean"), None)
-                    shown = "" if clean is None else f": clean {100 * clean:.1f} %"
-                    self._end(finished.trial.label, f"{shown}, {finished.seconds:.0f} s")
+                task, detail = self._tasks[trial.label], f"{progress.stage}{accuracy}"
+                self.bars.update(task, completed=progress.done, detail=detail)
+            case Ended(_, reused=True):
+                self._ended, self.reused = self._ended + 1, self.reused + 1
+            case Ended(finished):
+                clean = next((f": clean {100 * row.value:.1f} %" for row in finished.rows if row.measure == CLEAN), "")
+                self._end(finished.trial.label, f"{clean}, {finished.seconds:.0f} s")
             case Failed(trial, reason):
                 self._end(trial.label, f": failed: {reason}")
             case Noted(line):
-                self._say(line)
-        left = self._time_left()
-        self._bars.update(
-            self._overall,
-            completed=self._ended + sum(self._moving.values()),
-            detail=f"{self._ended}/{self._total}, {_clock_text(self._clock() - self._started)} gone"
-            + ("" if left is None else f", about {_clock_text(left)} left"),
-        )
+                self.say(line)
+        self.bars.update(self._overall, completed=self._ended + sum(self._moving.values()), detail=self._detail())
 
     def _end(self, label: str, text: str) -> None:
-        self._ended, self._worked = self._ended + 1, self._worked + 1
+        self._ended += 1
         self._moving.pop(label, None)
-        task = self._tasks.pop(label, None)
-        if task is not None:
-            self._bars.remove_task(task)
-        self._say(f"[{self._ended}/{self._total}] {label}{text}")
+        if label in self._tasks:
+            self.bars.remove_task(self._tasks.pop(label))
+        self.say(f"[{self._ended}/{self.total}] {label}{text}")
 
-    def _say(self, line: str) -> None:
-        # Labels may hold brackets, which rich would read as markup.
-        self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    def say(self, line: str) -> None:
+        say(line, wrap=False, console=self.bars.console)
 
-    def _time_left(self) -> float | None:
-        """Seconds left, from the share of this run's own work that is done; None while that is too little to tell."""
-        done = self._worked + sum(self._moving.values())
-        if done < 0.05:
-            return None
-        to_do = self._total - self._reused - done
-        return (self._clock() - self._started) / done * to_do
+    def _detail(self) -> str:
+        """How many trials have ended, and the time: what is left by the share of this run's own work that is done."""
+        gone = time.perf_counter() - self._started
+        done = self._ended - self.reused + sum(self._moving.values())
+        text = f"{self._ended}/{self.total}, {_clock(gone)} gone"
+        # Less is too little to tell.
+        return text if done < 0.05 else f"{text}, about {_clock(gone / done * (self.total - self.reused - done))} left"
 
 
-class _Detail(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(str(task.fields["detail"]))
-
-
-def _clock_text(seconds: float) -> str:
+def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

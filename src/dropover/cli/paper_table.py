@@ -3,60 +3,48 @@
 import textwrap
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from dropover.cli.terminal import GAP, fitting, grid, say
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.claims import Claims
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
 from dropover.lab.reproductions.parts.items import Cell, Item, Table
 from dropover.lab.reproductions.parts.studies import Evidence
 
-_GAP = 2
 _LABEL = 16
 """Longest line of a column's name."""
 
 
-def show(console: Console, reproduction: Reproduction, outcome: Evidence, items: Sequence[Item]) -> None:
+def show(reproduction: Reproduction, outcome: Evidence, items: Sequence[Item]) -> None:
     """Print every table and the judged claims, then what is missing, the scale and where it leaves the paper."""
+    console = Console()
     for item in items:
         if isinstance(item, Table):
-            console.print(f"\n{item.title}", style="bold", markup=False, highlight=False)
+            say(f"\n{item.title}", "bold")
             for part in _parts(item, console.width):
-                console.print(part)
+                console.print(_grid(item, part))
             for note in item.notes:
-                console.print(note, style="dim", markup=False, highlight=False)
+                say(note, "dim")
         elif isinstance(item, Claims):
-            console.print("")
+            say("")
             for claim in item.claims:
-                ours = f" ({claim.ours})" if claim.ours else ""
-                console.print(f"• {claim.text}: {claim.verdict}{ours}", markup=False, highlight=False)
-    console.print("")
+                say(f"• {claim.text}: {claim.verdict}" + (f" ({claim.ours})" if claim.ours else ""))
+    say("")
     partial = [f"Partial: {line}." for line in outcome.unfinished]
     for line in [*partial, scale_line(outcome.scale), *deviations(reproduction, outcome)]:
-        console.print(line, style="dim", markup=False, highlight=False)
+        say(line, "dim")
 
 
-def _parts(table: Table, width: int) -> list[Grid]:
-    """The table cut into pieces that fit the terminal: the heads, and as many columns as there is room for.
-
-    Columns of printed figures alone are left to the page.
-    """
-    shown = [i for i in range(len(table.columns)) if any(_ours(line.cells[i]) for line in table.lines)]
-    heads = [max(len(head), *(len(line.heads[i]) for line in table.lines)) + _GAP for i, head in enumerate(table.heads)]
-    parts: list[list[int]] = []
-    left = 0
-    for i in shown:
-        needed = min(len(table.columns[i]), _LABEL)
-        needed = max(needed, *(max(map(len, _cell(line.cells[i]).plain.split("\n"))) for line in table.lines)) + _GAP
-        if not parts or needed > left:
-            parts.append([])
-            left = width - sum(heads)
-        parts[-1].append(i)
-        left -= needed
-    return [_grid(table, part) for part in parts]
+def _parts(table: Table, width: int) -> list[list[int]]:
+    """The columns cut into pieces that fit the terminal; those of printed figures alone are left to the page."""
+    places = [i for i in range(len(table.columns)) if any(_ours(line.cells[i]) for line in table.lines)]
+    cells = {i: [row for line in table.lines for row in _cell(line.cells[i]).plain.split("\n")] for i in places}
+    widths = [max(min(len(table.columns[i]), _LABEL), *map(len, cells[i])) for i in places]
+    heads = [max(len(head), *(len(line.heads[i]) for line in table.lines)) + GAP for i, head in enumerate(table.heads)]
+    return [[places[i] for i in part] for part in fitting(widths, width - sum(heads))]
 
 
 def _ours(cell: Cell) -> str:
@@ -64,19 +52,17 @@ def _ours(cell: Cell) -> str:
 
 
 def _grid(table: Table, columns: Sequence[int]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP, 0, 0))
-    for head in table.heads:
-        grid.add_column(head, no_wrap=True)
+    made = grid(table.heads)
     for i in columns:
-        grid.add_column("\n".join(textwrap.wrap(table.columns[i], _LABEL)), justify="right", no_wrap=True)
+        made.add_column("\n".join(textwrap.wrap(table.columns[i], _LABEL)), justify="right", no_wrap=True)
     before: tuple[str, ...] = ()
     for line in table.lines:
         last = len(line.heads) - 1
         heads = ["" if before[: i + 1] == line.heads[: i + 1] and i < last else h for i, h in enumerate(line.heads)]
         if any(_ours(line.cells[i]) for i in columns):
-            grid.add_row(*map(Text, heads), *(_cell(line.cells[i]) for i in columns))
+            made.add_row(*map(Text, heads), *(_cell(line.cells[i]) for i in columns))
             before = line.heads
-    return grid
+    return made
 
 
 def _cell(cell: Cell) -> Text:

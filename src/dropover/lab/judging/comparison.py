@@ -1,17 +1,17 @@
-"""The long table turned into figures: each arm against the reference arm, and each attack against the margin loss."""
+"""Figures over seeds: each arm against the reference arm, and each attack against the margin loss."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.judging import statistics as st
-from dropover.lab.measuring.robustness import WORST, norm_of
+from dropover.lab.measuring.robustness import norm_of
+from dropover.lab.records.labels import WORST
+from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import AttackSettings, Study
-
-CLEAN = "clean"
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,37 @@ class Figure:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table: a measure at one level, every arm's figure at it, and which arms are best."""
+    """Every arm's figure at one measure and level; at least one."""
 
-    measure: str
-    level: float | None
     figures: dict[str, Figure]
-    best: frozenset[str]
+
+    @property
+    def measure(self) -> str:
+        """The measure's label."""
+        return next(iter(self.figures.values())).measure
+
+    @property
+    def level(self) -> float | None:
+        """The level; None for a measure without."""
+        return next(iter(self.figures.values())).level
+
+    @property
+    def best(self) -> list[str]:
+        """The arms with the highest mean, ties included; none where all are equal."""
+        means = {arm: round(figure.mean, 9) for arm, figure in self.figures.items()}
+        return [arm for arm, mean in means.items() if min(means.values()) < mean == max(means.values())]
+
+    def marks(self, arm: str) -> str:
+        """`*` for the best arm, `†` for the FDD paper's test."""
+        return "*" * (arm in self.best) + "†" * self.figures[arm].dagger
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Cross-entropy attacks against margin losses at one ε: shares of the attacked images that an arm keeps."""
+    """Cross-entropy attacks against margin losses at one ε: shares of the attacked images that an arm keeps.
+
+    `hidden` says whether the margin losses break more than noise allows.
+    """
 
     arm: str
     level: float
@@ -71,23 +91,24 @@ class Audit:
 
 
 def columns(table: pd.DataFrame, study: Study) -> list[Column]:
-    """What the table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
+    """What a table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
 
-    Attacks are shown at the ε of their worst case's column where they ran at it, so that the row can be read across.
+    Attacks are shown at the ε of their worst case's column where they ran at it, so that a row can be read across.
     """
-    wanted: list[tuple[str, float | None]] = [(CLEAN, None)]
-    for noise in study.evaluation.noise:
-        own = levels(table, noise)
-        wanted += [(noise, _middle(own))] if own else []
+
+    def middle(levels: Sequence[float]) -> float:
+        return levels[(len(levels) - 1) // 2] if levels else math.nan
+
+    places: list[tuple[str, float | None]] = [(CLEAN, None)]
+    places += [(noise, middle(levels(table, noise))) for noise in study.evaluation.noise]
     for norm, worst in WORST.items():
-        shown = worst_levels(table, study, norm)
-        eps = _middle(shown) if shown else None
+        eps = middle(worst_levels(table, study, norm))
         for attack in attacks_in(study, norm):
-            own = levels(table, attack.label)
-            wanted += [(attack.label, eps if eps in own else _middle(own))] if own else []
-        wanted += [(worst, eps)] if shown else []
-    found = [_column(table, study, measure, level) for measure, level in wanted]
-    return [column for column in found if column.figures]
+            radii = levels(table, attack.label)
+            places.append((attack.label, eps if eps in radii else middle(radii)))
+        places.append((worst, eps))
+    rows = [figures(table, study, *place) for place in places]
+    return [Column({figure.arm: figure for figure in row}) for row in rows if row]
 
 
 def attacks_in(study: Study, norm: str) -> list[AttackSettings]:
@@ -105,112 +126,89 @@ def worst_levels(table: pd.DataFrame, study: Study, norm: str = "linf") -> list[
 
     Where only the weaker attacks ran, the worst case of those would pass for more than it is.
     """
-    own = levels(table, WORST[norm])
-    shared = [eps for eps in own if all(eps in attack.eps for attack in attacks_in(study, norm))]
-    return shared or own
+    radii = levels(table, WORST[norm])
+    shared = [eps for eps in radii if all(eps in attack.eps for attack in attacks_in(study, norm))]
+    return shared or radii
 
 
 def figures(table: pd.DataFrame, study: Study, measure: str, level: float | None = None) -> list[Figure]:
-    """Every arm's figure at one measure and level, in the study's order; arms without a value are left out."""
-    by_arm = {arm.label: _by_seed(table, arm.label, measure, level) for arm in study.arms}
-    reference = by_arm[study.reference]
-    found = [
-        _figure(arm, measure, level, values, {} if arm == study.reference else reference)
-        for arm, values in by_arm.items()
-        if values
+    """Every arm's figure at one measure and level of a table by labels, in the study's order; none without a value."""
+    by_arm = _values(table, measure, level)
+    reference = by_arm.get(study.reference, {})
+    uncorrected = [
+        _figure(arm.label, measure, level, by_arm[arm.label], {} if arm.label == study.reference else reference)
+        for arm in study.arms
+        if arm.label in by_arm
     ]
-    tested = {figure.arm: figure.p_exact for figure in found if figure.p_exact is not None}
-    adjusted = dict(zip(tested, st.holm(list(tested.values())), strict=True))
-    return [replace(figure, p_holm=adjusted.get(figure.arm), tests=max(1, len(tested))) for figure in found]
+    ps = {figure.arm: figure.p_exact for figure in uncorrected if figure.p_exact is not None}
+    corrected = dict(zip(ps, st.holm(list(ps.values())), strict=True))
+    return [replace(figure, p_holm=corrected.get(figure.arm), tests=max(1, len(ps))) for figure in uncorrected]
 
 
-def audits(table: pd.DataFrame, study: Study, images: int | None) -> list[Audit]:
+def audits(table: pd.DataFrame, study: Study, images: int) -> list[Audit]:
     """For every arm, norm and ε at which both ran: do margin losses break more than the best cross-entropy attack?
 
     Targeted attacks and those that read no gradient have no part in it.
 
     The gap counts as more than noise (`hidden`) when it is beyond 1.96 standard errors, the larger of the two kinds:
     over seeds, and over images. The one over images takes the two shares as independent, which on the same images
-    overstates it: what is flagged is clear.
-
-    Args:
-        table: The long table.
-        study: The study it comes from.
-        images: How many images were attacked, if known.
+    overstates it: what is flagged is clear. `table` is by labels; `images` is how many were attacked.
     """
-    found = (
-        _audit(table, arm.label, eps, norm, *_by_loss(study, norm, eps), images)
-        for arm in study.arms
-        for norm in WORST
-        for eps in sorted({eps for attack in attacks_in(study, norm) for eps in attack.eps if eps > 0})
-    )
-    return [audit for audit in found if audit is not None]
+    results = []
+    for norm in WORST:
+        untargeted = [attack for attack in attacks_in(study, norm) if "target" not in attack.settings]
+        for eps in sorted({eps for attack in untargeted for eps in attack.eps if eps > 0}):
+            kept: dict[str, list[Mapping[str, Mapping[int, float]]]] = {"cross-entropy": [], "margin": [], "score": []}
+            for attack in untargeted:
+                kept[ATTACKS.get(attack.name).loss].append(_values(table, attack.label, eps))
+            for arm in study.arms:
+                weak, strong = (_strongest(kept[loss], arm.label) for loss in ("cross-entropy", "margin"))
+                if weak and strong:
+                    results.append(_audit(arm.label, eps, norm, weak, strong, images))
+    order = [arm.label for arm in study.arms]
+    return sorted(results, key=lambda audit: order.index(audit.arm))
 
 
-def _by_loss(study: Study, norm: str, eps: float) -> tuple[list[str], list[str]]:
-    """The labels of the untargeted attacks that ran at one ε on cross-entropy, and of those on a margin loss."""
-    losses: dict[str, list[str]] = {"cross-entropy": [], "margin": [], "score": []}
-    for attack in attacks_in(study, norm):
-        if eps in attack.eps and "target" not in attack.settings:
-            losses[ATTACKS.get(attack.name).loss].append(attack.label)
-    return losses["cross-entropy"], losses["margin"]
-
-
-def _middle(own: Sequence[float]) -> float:
-    return own[(len(own) - 1) // 2]
-
-
-def _column(table: pd.DataFrame, study: Study, measure: str, level: float | None) -> Column:
-    found = figures(table, study, measure, level)
-    return Column(measure, level, {figure.arm: figure for figure in found}, _best(found))
-
-
-def _best(found: Sequence[Figure]) -> frozenset[str]:
-    """The arms with the highest mean, ties included; none where all are equal."""
-    means = {figure.arm: round(figure.mean, 9) for figure in found}
-    if len(set(means.values())) < 2:
-        return frozenset()
-    return frozenset(arm for arm, mean in means.items() if mean == max(means.values()))
-
-
-def _by_seed(table: pd.DataFrame, arm: str, measure: str, level: float | None) -> dict[int, float]:
-    rows = table[(table["arm"] == arm) & (table["measure"] == measure)]
+def _values(table: pd.DataFrame, measure: str, level: float | None) -> dict[str, dict[int, float]]:
+    """Arm to seed to value."""
+    rows = table[table["measure"] == measure]
     rows = rows[rows["level"].isna()] if level is None else rows[rows["level"] == level]
-    return {int(seed): float(value) for seed, value in zip(rows["seed"], rows["value"], strict=True)}
+    by_arm: dict[str, dict[int, float]] = {}
+    for arm, seed, value in zip(rows["arm"], rows["seed"], rows["value"], strict=True):
+        by_arm.setdefault(arm, {})[int(seed)] = float(value)
+    return by_arm
 
 
 def _figure(
-    arm: str, measure: str, level: float | None, values: dict[int, float], reference: dict[int, float]
+    arm: str, measure: str, level: float | None, by_seed: dict[int, float], reference: dict[int, float]
 ) -> Figure:
-    own = tuple(values.values())
-    figure = Figure(arm, measure, level, own, math.fsum(own) / len(own), st.spread(own), seeds=tuple(values))
-    both = [seed for seed in values if seed in reference]
-    if not both:
-        return figure
-    a, b = [values[seed] for seed in both], [reference[seed] for seed in both]
-    return replace(
-        figure,
-        difference=st.paired_difference(a, b),
-        p_exact=st.sign_flip(a, b) if len(both) <= st.MOST_PAIRS else None,
+    values = tuple(by_seed.values())
+    pairs = [(value, reference[seed]) for seed, value in by_seed.items() if seed in reference]
+    a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return Figure(
+        arm,
+        measure,
+        level,
+        values,
+        math.fsum(values) / len(values),
+        st.spread(values),
+        difference=st.paired_difference(a, b) if pairs else None,
+        p_exact=st.sign_flip(a, b) if 0 < len(pairs) <= st.MOST_PAIRS else None,
         p_student=st.student_t(a, b),
+        seeds=tuple(by_seed),
     )
 
 
-def _audit(
-    table: pd.DataFrame, arm: str, eps: float, norm: str, weak: list[str], strong: list[str], images: int | None
-) -> Audit | None:
-    entropy, margin = _strongest(table, arm, weak, eps), _strongest(table, arm, strong, eps)
-    if not margin or not entropy:
-        return None
-    n = len(margin)
-    kept = math.fsum(entropy.values()) / n, math.fsum(margin.values()) / n
-    errors = [(st.spread([entropy[seed] - margin[seed] for seed in margin]) or 0.0) / math.sqrt(n)]
-    if images:
-        errors.append(math.hypot(*(st.binomial_error(share, images * n) for share in kept)))
-    return Audit(arm, eps, *kept, hidden=kept[0] - kept[1] > 1.96 * max(errors) + 1e-9, norm=norm)
-
-
-def _strongest(table: pd.DataFrame, arm: str, attacks: Sequence[str], eps: float) -> dict[int, float]:
+def _strongest(kept: Sequence[Mapping[str, Mapping[int, float]]], arm: str) -> dict[int, float]:
     """For each seed the least share that any of the attacks leaves; empty if none ran."""
-    found = [values for values in (_by_seed(table, arm, label, eps) for label in attacks) if values]
-    return {seed: min(values[seed] for values in found) for seed in found[0]} if found else {}
+    by_attack = [values[arm] for values in kept if arm in values]
+    return {seed: min(values[seed] for values in by_attack) for seed in by_attack[0]} if by_attack else {}
+
+
+def _audit(arm: str, eps: float, norm: str, weak: dict[int, float], strong: dict[int, float], images: int) -> Audit:
+    n = len(strong)
+    shares = math.fsum(weak.values()) / n, math.fsum(strong.values()) / n
+    over_seeds = (st.spread([weak[seed] - strong[seed] for seed in strong]) or 0.0) / math.sqrt(n)
+    over_images = math.hypot(*(st.binomial_error(share, images * n) for share in shares))
+    hidden = shares[0] - shares[1] > 1.96 * max(over_seeds, over_images) + 1e-9
+    return Audit(arm, eps, *shares, hidden, norm)

@@ -1,5 +1,6 @@
 """What a handful of seeds can and can't say: spread, intervals, tests, and the effect they could have found."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,12 +84,9 @@ def smallest_possible_p(n: int) -> float:
     return min(1.0, 2.0 ** (1 - n))
 
 
-def pairs_needed(tests: int = 1, alpha: float = ALPHA) -> int:
-    """The fewest pairs with which the exact test can fall below alpha after Holm's correction for that many tests."""
-    n = 1
-    while smallest_possible_p(n) * tests >= alpha:
-        n += 1
-    return n
+def pairs_needed(tests: int = 1) -> int:
+    """The fewest pairs with which the exact test can fall below 0.05 after Holm's correction for that many tests."""
+    return next(n for n in itertools.count(1) if smallest_possible_p(n) * tests < ALPHA)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -96,13 +94,13 @@ def holm(ps: Sequence[float]) -> list[float]:
     return [float(p) for p in multipletests(ps, ALPHA, "holm")[1]] if ps else []
 
 
-def detectable_effect(std_of_differences: float, n: int, power: float = 0.8) -> float | None:
-    """The true mean difference that a paired t-test at 0.05 finds with that power from n pairs; None for one pair."""
+def detectable_effect(std_of_differences: float, n: int) -> float | None:
+    """The true mean difference that a paired t-test at 0.05 finds in 80 % of cases from n pairs; None for one pair."""
     if n < 2:
         return None
     critical = stats.t.isf(ALPHA / 2, n - 1)
-    # The tail on the wrong side is below 1e-9 at any power worth asking for, and scipy loses it to underflow.
-    shift = optimize.brentq(lambda nc: stats.nct.sf(critical, n - 1, nc) - power, 0.0, 100.0)
+    # The tail on the wrong side is below 1e-9 at this power, and scipy loses it to underflow.
+    shift = optimize.brentq(lambda nc: stats.nct.sf(critical, n - 1, nc) - 0.8, 0.0, 100.0)
     return float(shift) * std_of_differences / math.sqrt(n)
 
 

@@ -1,4 +1,4 @@
-"""A trained model's rows under noise and under attack."""
+"""What a trained model is worth under noise and under attack: image by image, and as rows of the long table."""
 
 import time
 from collections.abc import Callable
@@ -10,23 +10,65 @@ from dropover.insertion import regularizers
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.parts.task import Known, inference_is_random
 from dropover.lab.data.parts.loading import balanced_prefix
-from dropover.lab.examples import Examples, logits_on, pixels
-from dropover.lab.measuring.evaluation import right_under_attack, right_under_noise
+from dropover.lab.examples import Examples, logits_on, pixels, scored
 from dropover.lab.models.parts.placed_layers import inference_rate
-from dropover.lab.records.rows import Row, share
-from dropover.lab.streams import INFERENCE, seeded
+from dropover.lab.noise import NOISES
+from dropover.lab.records.rows import CLEAN, CORRECT, PER_SECOND, WORST, Row, share
+from dropover.lab.streams import INFERENCE, attack_stream, generator, inference_stream, noise_stream, seeded
 from dropover.lab.study import AttackSettings, Study
 
-WORST = {"linf": "worst", "l2": "worst l2"}
-"""The measure that is the worst case over all attacks of a norm."""
 
-PER_SECOND = "attacked_per_second"
-OF_CORRECT, AT_INFERENCE = " (of correct)", " at inference"
-
-
-def norm_of(settings: AttackSettings) -> str:
+def norm_of(attack: AttackSettings) -> str:
     """The norm that an attack of a study is held to."""
-    return ATTACKS.get(settings.name).terms(settings.settings).norm
+    return ATTACKS.get(attack.name).terms(attack.settings).norm
+
+
+def right_under_noise(
+    model: nn.Module, examples: Examples, seed: int, name: str, level: float, *, clip: bool = True
+) -> Tensor:
+    """Which images the model still gets right (bool, N) when the noise `name` of that level is on them."""
+    noise, draws = NOISES.get(name), generator(seed, noise_stream(name, level))
+    logits = scored(model, examples, seed, lambda images: noise.apply(images, level, draws, clip=clip))
+    return logits.argmax(1) == examples.labels
+
+
+def right_under_attack(
+    model: nn.Module,
+    examples: Examples,
+    known: Known,
+    seed: int,
+    settings: AttackSettings,
+    report: Callable[[float], None],
+) -> dict[float, Tensor]:
+    """How often the model gets each image right after the attack has had it, in [0, 1], of shape (N,), for each ε.
+
+    The images come back from the attack and are scored anew: what the attack believes counts for nothing. Where
+    inference is random they are scored as many times as the attack's `eot` says; else the share is 0 or 1.
+
+    Args:
+        model: In evaluation mode.
+        examples: The images to attack.
+        known: What the clean pass over them has shown.
+        seed: The trial's seed.
+        settings: The attack.
+        report: Called with the share of this work that is done.
+    """
+    attack, draws = ATTACKS.get(settings.name), generator(seed, attack_stream(settings.label))
+    eps, size = sorted(settings.eps), examples.batch_size
+    times = attack.terms(settings.settings).eot if known.random else 1
+    shares: dict[float, list[Tensor]] = {radius: [] for radius in eps}
+    batches = examples.batches()
+    for number, (images, labels) in enumerate(batches):
+        report(number / len(batches))
+        clean = Known(known.logits[number * size : (number + 1) * size], known.random)
+        # A model whose inference is random must not be scored with the very draws that the attack has seen.
+        with seeded(seed, f"{INFERENCE} under {settings.label} {number}"):
+            perturbed = attack.run(model, images, labels, eps, draws, clean, **settings.settings)
+        for radius, adversarial in zip(eps, perturbed, strict=True):
+            with seeded(seed, inference_stream(number)), torch.inference_mode():
+                scores = [model(adversarial).argmax(1) == labels for _ in range(times)]
+            shares[radius].append(torch.stack(scores).double().mean(0))
+    return {radius: torch.cat(parts) for radius, parts in shares.items()}
 
 
 def noise_rows(
@@ -41,12 +83,11 @@ def noise_rows(
         seed: The trial's seed.
         report: Called with the share of this work that is done.
     """
-    asked = study.evaluation
-    wanted = [(name, level) for name, levels in asked.noise.items() for level in levels]
+    noises = [(name, level) for name, levels in study.evaluation.noise.items() for level in levels]
     rows = []
-    for index, (name, level) in enumerate(wanted):
-        report(index / len(wanted))
-        right = right_under_noise(model, examples, seed, name, level, clip=asked.clip_noise)
+    for index, (name, level) in enumerate(noises):
+        report(index / len(noises))
+        right = right_under_noise(model, examples, seed, name, level, clip=study.evaluation.clip_noise)
         rows.append(Row(name, level, share(right)))
     return rows
 
@@ -65,7 +106,7 @@ def attack_rows(
 
     Only what the model gets right is attacked: an image that it gets wrong stays wrong. For every rate in
     `evaluation.inference_rates` the same once more with the model's layers at that rate; a model without layers, the
-    arm of no regulariser, has no such rows.
+    arm of no regularizer, has no such rows.
 
     Args:
         study: Says which attacks, on how many images, at which rates.
@@ -75,58 +116,63 @@ def attack_rows(
         seed: The trial's seed.
         report: Called with the share of this work that is done and the attack's label.
     """
-    asked = study.evaluation
-    chosen = balanced_prefix(examples.labels, asked.attack_images or len(examples.labels))
+    attacks = study.evaluation.attacks
+    norms = {attack.label: norm_of(attack) for attack in attacks}
+    chosen = balanced_prefix(examples.labels, study.evaluation.attack_images or len(examples.labels))
     attacked = Examples(examples.images[chosen], examples.labels[chosen], examples.batch_size)
-    rates = asked.inference_rates if any(True for _ in regularizers(model)) else []
-    parts = 1 + len(rates)
+    rates = study.evaluation.inference_rates if any(True for _ in regularizers(model)) else []
 
-    def reporting(part: int) -> Callable[[float, str], None]:
-        return lambda done, label: report((part + done) / parts, label)
+    def survival(part: int, logits: Tensor) -> dict[tuple[str, float], Tensor]:
+        def report_part(done: float, label: str) -> None:
+            report((part + done) / (1 + len(rates)), label)
+
+        return _survival(attacks, model, attacked, logits[chosen], seed, report_part)
 
     started = time.perf_counter()
-    before, kept = _kept(study, model, attacked, clean[chosen], seed, reporting(0))
-    rows = [Row(PER_SECOND, None, len(kept) * len(before) / (time.perf_counter() - started))] if kept else []
-    worst: dict[str, dict[float, Tensor]] = {}
-    for settings in asked.attacks:
-        own = worst.setdefault(norm_of(settings), {})
-        for eps in settings.eps:
-            still = kept[settings.label, eps]
-            own[eps] = torch.minimum(own.get(eps, before.double()), still)
-            rows.append(Row(settings.label, eps, share(still)))
-            rows.append(Row(settings.label + OF_CORRECT, eps, share(still[before])))
-    for norm, found in worst.items():
-        rows += [Row(WORST[norm], eps, share(still)) for eps, still in sorted(found.items())]
+    survivors = survival(0, clean)
+    before = clean[chosen].argmax(1) == attacked.labels
+    images = len(survivors) * len(before)
+    rows = [Row(PER_SECOND, None, images / (time.perf_counter() - started))] if survivors else []
+    worst: dict[tuple[str, float], Tensor] = {}
+    for (label, eps), right in survivors.items():
+        worst[norms[label], eps] = torch.minimum(worst.get((norms[label], eps), before.double()), right)
+        rows.append(Row(label, eps, share(right), norms[label]))
+        rows.append(Row(label, eps, share(right[before]), norms[label], CORRECT))
+    order = list(dict.fromkeys(norms.values()))
+    for norm, eps in sorted(worst, key=lambda at: (order.index(at[0]), at[1])):
+        rows.append(Row(WORST, eps, share(worst[norm, eps]), norm))
     for part, rate in enumerate(rates, start=1):
         with inference_rate(model, rate):
             logits = logits_on(model, examples, seed)
-            rows.append(Row(f"clean{AT_INFERENCE}", rate, share(logits.argmax(1) == examples.labels)))
-            _, kept = _kept(study, model, attacked, logits[chosen], seed, reporting(part))
-        rows += [Row(f"{label} {eps:g}{AT_INFERENCE}", rate, share(still)) for (label, eps), still in kept.items()]
+            rows.append(Row(CLEAN, None, share(logits.argmax(1) == examples.labels), inference_rate=rate))
+            survivors = survival(part, logits)
+        rows += [
+            Row(label, eps, share(right), norms[label], inference_rate=rate)
+            for (label, eps), right in survivors.items()
+        ]
     return rows
 
 
-def _kept(
-    study: Study,
+def _survival(
+    attacks: list[AttackSettings],
     model: nn.Module,
     attacked: Examples,
     logits: Tensor,
     seed: int,
     report: Callable[[float, str], None],
-) -> tuple[Tensor, dict[tuple[str, float], Tensor]]:
-    """Which images are right before (bool, N), and how far each still is, per attack and ε (N, in [0, 1])."""
-    attacks = study.evaluation.attacks
-    before = logits.argmax(1) == attacked.labels
+) -> dict[tuple[str, float], Tensor]:
+    """How far each image, right on a clean pass with these logits, still is: per attack and ε (N, in [0, 1])."""
     if not attacks:
-        return before, {}
+        return {}
+    before = logits.argmax(1) == attacked.labels
     with seeded(seed, INFERENCE):
         known = Known(logits, inference_is_random(model, pixels(attacked.images[: attacked.batch_size])))
-    kept: dict[tuple[str, float], Tensor] = {}
-    for index, settings in enumerate(attacks):
+    survivors: dict[tuple[str, float], Tensor] = {}
+    for index, attack in enumerate(attacks):
 
-        def done(part: float, index: int = index, label: str = settings.label) -> None:
-            report((index + part) / len(attacks), label)
+        def report_attack(done: float, index: int = index, label: str = attack.label) -> None:
+            report((index + done) / len(attacks), label)
 
-        found = right_under_attack(model, attacked, known, seed, settings, done)
-        kept |= {(settings.label, eps): before * found[eps] for eps in settings.eps}
-    return before, kept
+        right = right_under_attack(model, attacked, known, seed, attack, report_attack)
+        survivors |= {(attack.label, eps): before * right[eps] for eps in attack.eps}
+    return survivors

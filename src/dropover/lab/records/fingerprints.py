@@ -30,6 +30,7 @@ BESIDE_TRIALS = (
     "lab/pictures/",
     "lab/probing/",
     "lab/records/again.py",
+    "lab/records/labels.py",
     "lab/records/stock.py",
     "lab/records/store.py",
     "lab/report/",

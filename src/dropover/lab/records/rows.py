@@ -4,14 +4,29 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+CLEAN, WORST, PER_SECOND = "clean", "worst", "attacked_per_second"
+CORRECT = "correct"
+
 
 @dataclass(frozen=True)
 class Row:
-    """One measured value. `level` is an epoch, a noise level, an ε or a rate; None where there is only one value."""
+    """One measured value, a column for everything that tells it from the others of its trial.
+
+    Attributes:
+        measure: "clean", a noise's name, an attack's label, "worst" (over all attacks of a norm), or one of training.
+        level: An epoch, a noise level or an ε; None where there is only one value.
+        value: The value.
+        norm: What an attack is held to, "linf" or "l2"; else empty.
+        of: "correct" for a share of the images that are right without the attack; else empty: of all images.
+        inference_rate: The rate of the model's layers at inference; None for their own.
+    """
 
     measure: str
     level: float | None
     value: float
+    norm: str = ""
+    of: str = ""
+    inference_rate: float | None = None
 
 
 def share(right: Tensor) -> float:

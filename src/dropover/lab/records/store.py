@@ -1,10 +1,9 @@
 """Results on disk: one file a trial, with a checksum, and the long table made from them."""
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from dropover.lab.records.rows import Row
 from dropover.lab.study import Arm, Study
 
 _KNOWN = ("study", "arm", "seed", "data", "ingredients")
-COLUMNS = ["arm", "seed", "measure", "level", "value"]
+COLUMNS = ["arm", "seed", *(column.name for column in fields(Row))]
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def write_trial(folder: Path, study: Study, trial: Trial, rows: Sequence[Row], s
         "ingredients": trial.ingredients,
         "seconds": round(seconds, 3),
         "circumstances": finished.circumstances,
-        "rows": [[row.measure, row.level, row.value] for row in rows],
+        "rows": [list(vars(row).values()) for row in rows],
     }
     write_text(trial.path(folder), json.dumps({**content, "checksum": of_plain(content)}, indent=1))
     return finished
@@ -100,7 +99,7 @@ def read_trial(folder: Path, trial: Trial) -> Finished | None:
         return None
     if fingerprint(content["ingredients"]) != trial.fingerprint:
         raise DamagedError("is another trial's")
-    rows = [Row(measure, level, value) for measure, level, value in content["rows"]]
+    rows = [Row(*columns) for columns in content["rows"]]
     return Finished(trial, rows, content["seconds"], content["circumstances"])
 
 
@@ -141,17 +140,14 @@ def _content(path: Path) -> dict[str, Any] | None:
 
 
 def table_of(finished: Sequence[Finished], study: Study) -> pd.DataFrame:
-    """The long table (arm, seed, measure, level, value), in the study's order of seeds and arms."""
+    """The long table, the columns of `Row` after arm and seed, in the study's order of seeds and arms."""
     place = {(arm.label, seed): i for i, (seed, arm) in enumerate((s, a) for s in study.seeds for a in study.arms)}
     ordered = sorted(finished, key=lambda done: place[done.trial.arm.label, done.trial.seed])
-    rows = [
-        (done.trial.arm.label, done.trial.seed, row.measure, math.nan if row.level is None else row.level, row.value)
-        for done in ordered
-        for row in done.rows
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "int64", "level": "float64", "value": "float64"})
+    rows = [(done.trial.arm.label, done.trial.seed, *vars(row).values()) for done in ordered for row in done.rows]
+    numbers = {"seed": "int64", **dict.fromkeys(("level", "value", "inference_rate"), "float64")}
+    return pd.DataFrame(rows, columns=COLUMNS).astype(numbers)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write the long table as CSV; a measure without level has an empty field."""
+    """Write the long table as CSV; what a measure doesn't have, such as a level, is an empty field."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))

@@ -12,6 +12,19 @@ from dropover.lab.study import Study
 
 SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left", "stroke")
 WIDTH, HEIGHT = 300, 190
+CONFIG = {
+    "view": {"stroke": None},
+    "axis": {
+        "gridColor": "#e6e6e6",
+        "domainColor": "#999",
+        "tickColor": "#999",
+        "labelColor": "#333",
+        "titleColor": "#333",
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+    },
+}
 
 
 def arm_colors(study: Study) -> dict[str, str]:
@@ -23,18 +36,20 @@ def arm_colors(study: Study) -> dict[str, str]:
 
 def curve(table: pd.DataFrame, study: Study, measure: str, axis: str) -> str:
     """Accuracy against a measure's level, one line an arm: mean over seeds, with the standard deviation as a bar."""
-    rows = _summary(table[table["measure"] == measure], ["arm", "level"])
-    scale = _arm_scale(study)
-    base = alt.Chart(rows).encode(
-        x=alt.X("level:Q", title=axis),
-        color=alt.Color("arm:N", scale=scale, legend=None),
-    )
+    values = table[table["measure"] == measure].groupby(["arm", "level"], sort=False)["value"]
+    rows = values.agg(["mean", "std"]).reset_index()
+    std = rows["std"].fillna(0.0)
+    rows = rows.assign(low=(rows["mean"] - std).clip(lower=0), high=(rows["mean"] + std).clip(upper=1))
+    color = alt.Color("arm:N", scale=_arm_scale(study), legend=None)
+    base = alt.Chart(rows).encode(x=alt.X("level:Q", title=axis), color=color)
     whiskers = base.mark_rule(opacity=0.55).encode(y=alt.Y("low:Q", title="accuracy"), y2="high:Q")
     lines = base.mark_line(strokeWidth=1.8).encode(
         y=alt.Y("mean:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5))
     )
+    names = list(arm_colors(study))
+    shapes = alt.Scale(domain=names, range=["circle", *(SHAPES[i % len(SHAPES)] for i in range(len(names) - 1))])
     marks = base.mark_point(filled=True, size=38, opacity=1).encode(
-        y="mean:Q", shape=alt.Shape("arm:N", scale=_shape_scale(study), legend=None)
+        y="mean:Q", shape=alt.Shape("arm:N", scale=shapes, legend=None)
     )
     return _svg(alt.layer(whiskers, lines, marks))
 
@@ -85,35 +100,11 @@ def drawable(table: pd.DataFrame, measures: Sequence[str]) -> list[str]:
     return [measure for measure in measures if len(levels(table, measure)) > 1]
 
 
-def _summary(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    grouped = rows.groupby(by, sort=False)["value"].agg(["mean", "std"]).reset_index()
-    std = grouped["std"].fillna(0.0)
-    return grouped.assign(low=(grouped["mean"] - std).clip(lower=0), high=(grouped["mean"] + std).clip(upper=1))
-
-
 def _arm_scale(study: Study) -> alt.Scale:
     colors = arm_colors(study)
     return alt.Scale(domain=list(colors), range=list(colors.values()))
 
 
-def _shape_scale(study: Study) -> alt.Scale:
-    names = list(arm_colors(study))
-    return alt.Scale(domain=names, range=["circle", *(SHAPES[i % len(SHAPES)] for i in range(len(names) - 1))])
-
-
 def _svg(chart: alt.TopLevelMixin, width: int = WIDTH, height: int = HEIGHT) -> str:
-    styled = (
-        chart.properties(width=width, height=height, background="transparent")
-        .configure_view(stroke=None)
-        .configure_axis(
-            gridColor="#e6e6e6",
-            domainColor="#999",
-            tickColor="#999",
-            labelColor="#333",
-            titleColor="#333",
-            titleFontWeight="normal",
-            labelFontSize=11,
-            titleFontSize=11,
-        )
-    )
-    return str(vl_convert.vegalite_to_svg(styled.to_dict()))
+    sized = chart.properties(width=width, height=height, background="transparent")
+    return str(vl_convert.vegalite_to_svg({**sized.to_dict(), "config": CONFIG}))

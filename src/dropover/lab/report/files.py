@@ -7,15 +7,17 @@ from typing import Any
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
+from dropover.lab.judging.answer import Answer
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
+from dropover.lab.records.labels import labelled
 from dropover.lab.records.store import table_of
-from dropover.lab.report.page import Circumstances, render
+from dropover.lab.report.page import render
 from dropover.lab.running.runner import Outcome
 from dropover.lab.study import Study
 
 
-def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command: str) -> Circumstances:
+def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command: str) -> Answer | None:
     """Write study.toml, and report.html if at least one trial is finished.
 
     Args:
@@ -24,21 +26,21 @@ def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command
         outcome: What came of it.
         jobs: Number of worker processes.
         command: The command that ran it, as a reader would type it.
+
+    Returns:
+        What the page says, if there is one.
     """
     details = _details(outcome, jobs, command)
     write_text(folder / "study.toml", study_text(study, details))
+    if not outcome.finished:
+        return None
     data = load_data(study.data)
     test = len(data.test_labels)
-    counts = {
-        "training": len(data.train_labels),
-        "test": test,
-        "attacked": min(study.evaluation.attack_images or test, test),
-    }
-    failures = [f"{failed.trial.label}: {failed.reason}" for failed in outcome.failed]
-    circumstances = Circumstances(counts, len(outcome.finished), outcome.total, failures, details)
-    if outcome.finished:
-        write_text(folder / "report.html", render(table_of(outcome.finished, study), study, circumstances))
-    return circumstances
+    attacked = min(study.evaluation.attack_images or test, test)
+    counts = {"training": len(data.train_labels), "test": test, "attacked": attacked}
+    answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked)
+    write_text(folder / "report.html", render(answer, outcome, counts, details))
+    return answer
 
 
 def study_text(study: Study, circumstances: dict[str, Any]) -> str:
@@ -48,8 +50,10 @@ def study_text(study: Study, circumstances: dict[str, Any]) -> str:
 
 
 def _details(outcome: Outcome, jobs: int, command: str) -> dict[str, Any]:
-    now = {**versions(), **machine()}
-    details: dict[str, Any] = {
+    here = {**versions(), **machine()}
+    # Trials of another version are never taken over, but those of another machine are.
+    elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(here["cpu"])}
+    return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
         "jobs": jobs,
@@ -58,8 +62,6 @@ def _details(outcome: Outcome, jobs: int, command: str) -> dict[str, Any]:
         "trials_finished": len(outcome.finished),
         "trials_from_an_earlier_run": outcome.reused,
         "trial_seconds": round(sum(done.seconds for done in outcome.finished), 1),
-        **now,
+        **here,
+        **({"other_cpus": sorted(elsewhere)} if elsewhere else {}),
     }
-    # Trials of another version are never taken over, but those of another machine are.
-    elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(now["cpu"])}
-    return {**details, "other_cpus": sorted(elsewhere)} if elsewhere else details

@@ -14,7 +14,7 @@ from dropover.lab.attacks import ATTACKS
 from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels
-from dropover.lab.measuring.evaluation import right_under_noise
+from dropover.lab.measuring.robustness import right_under_noise
 from dropover.lab.models.parts.positions import Place, PlaceInfo
 from dropover.lab.noise import NOISES
 from dropover.lab.pictures.images import adversarial_images, averaged_maps, inverted_maps, noisy_images

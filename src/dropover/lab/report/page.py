@@ -1,25 +1,26 @@
 """The page: one HTML file with the answer, the table, the pictures and every arm's card, and nothing to load."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from dropover.lab.attacks.parts.task import PIXELS
-from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import CLEAN, Audit, Column, attacks_in, audits, columns, figures, worst_levels
-from dropover.lab.measuring.robustness import WORST, norm_of
+from dropover.lab.judging.answer import Answer
+from dropover.lab.judging.comparison import attacks_in, worst_levels
+from dropover.lab.measuring.robustness import norm_of
 from dropover.lab.models.parts.building import NONE, positions_of
+from dropover.lab.records.labels import WORST
+from dropover.lab.records.rows import CLEAN
 from dropover.lab.report import charts
 from dropover.lab.report.templates import environment
-from dropover.lab.study import Arm, AttackSettings, Study
-from dropover.methods import METHODS, Card
+from dropover.lab.running.runner import Outcome
+from dropover.lab.study import Arm, AttackSettings
+from dropover.methods import METHODS
 
 
 @dataclass(frozen=True)
-class Picture:
+class Chart:
     """A chart and what it shows in words."""
 
     svg: str
@@ -27,89 +28,34 @@ class Picture:
     description: str
 
 
-@dataclass(frozen=True)
-class Section:
-    """An arm's part of the page: what it is, what its figures say, and its method's card."""
+def render(answer: Answer, run: Outcome, counts: Mapping[str, int], details: Mapping[str, Any]) -> str:
+    """The whole page as HTML.
 
-    label: str
-    color: str
-    settings: str
-    verdicts: list[str]
-    robustness: list[str]
-    card: Card | None
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What the page says about a run beside its figures.
-
-    Attributes:
+    Args:
+        answer: What came of the study.
+        run: Which trials are finished, and which failed.
         counts: Number of training, test and attacked images.
-        finished: Number of finished trials, of `total`.
-        failures: One line for each trial that failed.
         details: Versions, machine, time and command, as written to study.toml.
     """
-
-    counts: Mapping[str, int]
-    finished: int
-    total: int
-    failures: Sequence[str]
-    details: Mapping[str, Any]
-
-
-def render(table: pd.DataFrame, study: Study, circumstances: Circumstances) -> str:
-    """The whole page as HTML. `table` holds at least one finished trial."""
-    found = audits(table, study, circumstances.counts.get("attacked"))
-    shown = columns(table, study)
-    made = environment(Path(__file__).parent)
-    made.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    made.filters["tied"] = _tied
-    return made.get_template("template.html").render(
-        study=study,
-        run=circumstances,
-        answer=answer(shown, found, study),
-        about_the_test=[
-            *(verdicts.about_the_test(list(shown[0].figures.values())) if shown else []),
-            *verdicts.throughput(table),
-        ],
-        columns=shown,
-        arms=[arm.label for arm in study.arms if any(arm.label in column.figures for column in shown)],
-        legend=verdicts.dagger_legend(study),
-        colors=charts.arm_colors(study),
-        pictures=_pictures(table, study),
-        sections=[_section(table, study, arm, shown, found) for arm in study.arms],
+    templates = environment(Path(__file__).parent)
+    templates.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    templates.filters["tied"] = _tied
+    return templates.get_template("template.html").render(
+        answer=answer,
+        study=answer.study,
+        run=run,
+        counts=counts,
+        details=details,
+        colors=charts.arm_colors(answer.study),
+        charts=_charts(answer),
+        settings=_settings,
+        card=lambda arm: None if arm.method == NONE else METHODS.get(arm.method).card,
     )
 
 
 def _tied(text: str) -> str:
     """Figures kept on one line with what they belong to."""
     return text.replace(" %", "\u00a0%").replace("p = ", "p\u00a0=\u00a0").replace("ε = ", "ε\u00a0=\u00a0")
-
-
-def answer(shown: Sequence[Column], found: Sequence[Audit], study: Study) -> list[str]:
-    """The study's outcome in a few sentences: who is ahead at each column of the table, and the margin check."""
-    told = {CLEAN, *WORST.values(), *study.evaluation.noise}
-    lines = [verdicts.headline(column, study.reference) for column in shown if column.measure in told]
-    checked = verdicts.audit_headline(found)
-    return [*lines, checked] if checked else lines
-
-
-def _section(table: pd.DataFrame, study: Study, arm: Arm, shown: Sequence[Column], found: Sequence[Audit]) -> Section:
-    own = [column.figures[arm.label] for column in shown if arm.label in column.figures]
-    at_every_eps = (
-        figures(table, study, measure, eps)
-        for norm, measure in WORST.items()
-        for eps in worst_levels(table, study, norm)
-    )
-    worst = [figure for row in at_every_eps for figure in row if figure.arm == arm.label]
-    return Section(
-        label=arm.label,
-        color=charts.arm_colors(study)[arm.label],
-        settings=_settings(arm),
-        verdicts=[verdicts.against_reference(figure, study.reference) for figure in own],
-        robustness=verdicts.robustness(arm.label, found, worst, [attack.label for attack in study.evaluation.attacks]),
-        card=None if arm.method == NONE else METHODS.get(arm.method).card,
-    )
 
 
 def _settings(arm: Arm) -> str:
@@ -125,44 +71,37 @@ def _axis(attack: AttackSettings) -> str:
     return f"ε ({unit}{', L2' if norm_of(attack) == 'l2' else ''})"
 
 
-def _pictures(table: pd.DataFrame, study: Study) -> dict[str, list[Picture]]:
+def _charts(answer: Answer) -> dict[str, list[Chart]]:
     """Groups of charts by the heading that they stand under; a group without charts is left out."""
+    table, study = answer.table, answer.study
     axes: dict[str, str] = {}
     for norm, worst in WORST.items():
-        own = attacks_in(study, norm)
-        axes |= {label: _axis(own[0]) for label in (*(attack.label for attack in own), worst) if own}
+        attacks = attacks_in(study, norm)
+        axes |= {label: _axis(attacks[0]) for label in (*(attack.label for attack in attacks), worst) if attacks}
         # Elsewhere not every attack ran, and the curve would rise with ε.
         table = table[(table["measure"] != worst) | table["level"].isin(worst_levels(table, study, norm))]
-    noises = list(study.evaluation.noise)
     spread = "mean over seeds, bars show the standard deviation"
+    top, colors = charts.highest_loss(table), charts.arm_colors(study)
     groups = {
         "Clean accuracy": [
-            Picture(charts.dots(table, study, CLEAN), "Every seed", "Dots are seeds, the bar is their mean.")
+            Chart(charts.dots(table, study, CLEAN), "Every seed", "Dots are seeds, the bar is their mean.")
         ],
         "Accuracy against ε": [
-            Picture(charts.curve(table, study, name, axes[name]), name, f"Accuracy under {name}: {spread}.")
+            Chart(charts.curve(table, study, name, axes[name]), name, f"Accuracy under {name}: {spread}.")
             for name in charts.drawable(table, list(axes))
         ],
         "Accuracy against noise": [
-            Picture(charts.curve(table, study, name, "level"), name, f"Accuracy under {name} noise: {spread}.")
-            for name in charts.drawable(table, noises)
+            Chart(charts.curve(table, study, name, "level"), name, f"Accuracy under {name} noise: {spread}.")
+            for name in charts.drawable(table, list(study.evaluation.noise))
         ],
-        "Loss over the epochs": _loss_pictures(table, study),
+        "Loss over the epochs": [
+            Chart(
+                charts.losses(table, arm, colors[arm], top),
+                arm,
+                "Training loss solid, test loss dashed, one line a seed.",
+            )
+            for arm in answer.arms
+            if charts.drawable(table, ["train_loss"])
+        ],
     }
-    return {heading: pictures for heading, pictures in groups.items() if pictures}
-
-
-def _loss_pictures(table: pd.DataFrame, study: Study) -> list[Picture]:
-    if not charts.drawable(table, ["train_loss"]):
-        return []
-    top, colors = charts.highest_loss(table), charts.arm_colors(study)
-    there = set(table["arm"])
-    return [
-        Picture(
-            charts.losses(table, arm.label, colors[arm.label], top),
-            arm.label,
-            "Training loss solid, test loss dashed, one line a seed.",
-        )
-        for arm in study.arms
-        if arm.label in there
-    ]
+    return {heading: group for heading, group in groups.items() if group}

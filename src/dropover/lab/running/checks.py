@@ -13,12 +13,13 @@ from dropover.lab.attacks.parts.task import PIXELS
 from dropover.lab.blame import ForeignError, Problem, is_foreign, one_line
 from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import load_data, source_of
-from dropover.lab.measuring.robustness import AT_INFERENCE, OF_CORRECT, PER_SECOND, WORST
 from dropover.lab.models.parts.building import NONE, build_network, place_arm, shown_images
 from dropover.lab.models.parts.foreign import network_named
 from dropover.lab.models.parts.placed_layers import with_a_rate
 from dropover.lab.models.parts.positions import PositionError
 from dropover.lab.noise import NOISES
+from dropover.lab.records.labels import AT_INFERENCE, OF_CORRECT, WORST
+from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Arm, AttackSettings, DataSettings, Study
 from dropover.methods import METHODS

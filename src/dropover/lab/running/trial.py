@@ -43,8 +43,8 @@ def run_trial(
         nets: Folder of trained nets: taken from there, or trained and then kept there. Without it none is kept.
 
     Returns:
-        The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level,
-        "NAME" and "NAME (of correct)" per attack and ε, "worst" per ε, "seconds", "images_per_second"
+        The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level, two
+        per attack and ε (of all and of the correct images), "worst" per norm and ε, "seconds", "images_per_second"
         and, with attacks, "attacked_per_second".
 
     Raises:

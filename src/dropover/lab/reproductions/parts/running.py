@@ -9,6 +9,7 @@ from pathlib import Path
 from dropover.lab.data import DataError
 from dropover.lab.data.parts.loading import content_of
 from dropover.lab.records.files import write_text
+from dropover.lab.records.labels import labelled
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.files import study_text
@@ -91,5 +92,5 @@ def run(
         if finished:
             write_table(table, rows / "results.csv")
             write_text(rows / "study.toml", study_text(study, {}))
-        evidence.take(Run(request, study, table, store / NETS, failures))
+        evidence.take(Run(request, study, labelled(table), store / NETS, failures))
     return evidence
