@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.task import Known
+from dropover.lab.attacks.parts.task import CleanPass
 from dropover.lab.examples import Examples, scored
 from dropover.lab.noise import NOISES
 from dropover.lab.streams import INFERENCE, attack_stream, generator, inference_stream, noise_stream, seeded
@@ -25,7 +25,7 @@ def right_under_noise(
 def right_under_attack(
     model: nn.Module,
     examples: Examples,
-    known: Known,
+    known: CleanPass,
     seed: int,
     settings: AttackSettings,
     report: Callable[[float], None] = lambda _done: None,
@@ -50,7 +50,7 @@ def right_under_attack(
     batches = examples.batches()
     for number, (images, labels) in enumerate(batches):
         report(number / len(batches))
-        clean = Known(known.logits[number * size : (number + 1) * size], known.random)
+        clean = CleanPass(known.logits[number * size : (number + 1) * size], known.random)
         # A model whose inference is random must not be scored with the very draws that the attack has seen.
         with seeded(seed, f"{INFERENCE} under {settings.label} {number}"):
             found = attack.run(model, images, labels, eps, draws, clean, **settings.settings)

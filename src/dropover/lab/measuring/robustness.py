@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import regularizers
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.task import Known, inference_is_random
+from dropover.lab.attacks.parts.task import CleanPass, inference_is_random
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.evaluation import right_under_attack, right_under_noise
@@ -120,7 +120,7 @@ def _kept(
     if not attacks:
         return before, {}
     with seeded(seed, INFERENCE):
-        known = Known(logits, inference_is_random(model, pixels(attacked.images[: attacked.batch_size])))
+        known = CleanPass(logits, inference_is_random(model, pixels(attacked.images[: attacked.batch_size])))
     kept: dict[tuple[str, float], Tensor] = {}
     for index, settings in enumerate(attacks):
 

@@ -1,89 +1,93 @@
 """Steps that find their own length: Auto-PGD (Croce & Hein 2020, algorithm 1)."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dropover.lab.attacks.parts.climbing import Inside, climb
-from dropover.lab.attacks.parts.losses import Loss
-from dropover.lab.attacks.parts.task import Task
+from dropover.lab.attacks.parts.climbing import Inside, Steps
+from dropover.lab.attacks.parts.task import Ball
 
 _MOMENTUM = 0.75
 # Of the steps since the last checkpoint, the share that must have raised the loss for the step to keep its length.
 _RISING = 0.75
 
 
+def adaptive_steps(steps: int) -> Callable[[Ball], Steps]:
+    """Momentum steps, so many, that begin at 2ε; at a checkpoint an image that got no further halves its own."""
+    return lambda ball: _AdaptiveSteps(ball, steps)
+
+
 def checkpoints(steps: int) -> list[int]:
     """The steps after which lengths are thought over: ⌈p_j · steps⌉, p = 0.22, then ever shorter periods to 0.06."""
-    before, share, found = 0.0, 0.22, []
+    before, share, ends = 0.0, 0.22, []
     while share <= 1:
         # Rounded before: 0.57 of 100 steps is 57.00000000000001 of them.
-        found.append(math.ceil(round(share * steps, 9)))
+        ends.append(math.ceil(round(share * steps, 9)))
         before, share = share, share + max(share - before - 0.03, 0.06)
-    return found
+    return ends
 
 
-class AdaptiveSteps:
-    """Momentum steps that begin at 2ε. At a checkpoint an image that got no further halves its step and goes back.
+@dataclass
+class _Memory:
+    """What is remembered of each image; lengths are in units of ε, `checked_` is how it was at the last checkpoint."""
 
-    Args:
-        task: What is attacked.
-        eps: The radius.
-        steps: How many steps there will be.
-    """
+    before: Tensor
+    value: Tensor
+    best: Tensor
+    best_value: Tensor
+    best_gradient: Tensor
+    length: Tensor
+    checked_length: Tensor
+    checked_value: Tensor
+    rises: Tensor
 
-    def __init__(self, task: Task, eps: float, steps: int) -> None:
-        self._uphill, self._eps = task.norm.uphill, eps
+
+class _AdaptiveSteps:
+    def __init__(self, ball: Ball, steps: int) -> None:
+        self._uphill, self._eps = ball.task.norm.uphill, ball.eps
         self._checkpoints, self._taken, self._last_check = checkpoints(steps), 0, 0
-        self._state: dict[str, Tensor] = {}
+        self._memory: _Memory
 
     def next(self, x: Tensor, values: Tensor, gradient: Tensor, inside: Inside) -> Tensor:
-        """See `Steps.next`."""
         if self._taken == 0:
-            self._begin(x, values, gradient)
+            length, best = torch.full_like(values, 2.0), (x.clone(), values.clone(), gradient.clone())
+            self._memory = _Memory(x, values, *best, length, length, values, torch.zeros_like(values))
         else:
-            x, gradient = self._take_stock(x, values, gradient)
-        state = self._state
-        ahead = inside(x + self._eps * state["length"][:, None, None, None] * self._uphill(gradient))
-        moved = x + _MOMENTUM * (ahead - x) + (1 - _MOMENTUM) * (x - state["before"]) if self._taken else ahead
-        state["before"] = x
+            self._note(x, values, gradient)
+        if self._taken in self._checkpoints:
+            x, gradient = self._go_back_where_stuck(x, gradient)
+        memory = self._memory
+        ahead = inside(x + self._eps * memory.length[:, None, None, None] * self._uphill(gradient))
+        moved = x + _MOMENTUM * (ahead - x) + (1 - _MOMENTUM) * (x - memory.before) if self._taken else ahead
+        memory.before = x
         self._taken += 1
         return inside(moved)
 
     def keep(self, images: Tensor) -> None:
-        """See `Steps.keep`."""
-        self._state = {name: value[images] for name, value in self._state.items()}
+        if self._taken:
+            self._memory = _Memory(*(each[images] for each in vars(self._memory).values()))
 
-    def _begin(self, x: Tensor, values: Tensor, gradient: Tensor) -> None:
-        length = torch.full_like(values, 2.0)
-        self._state = {
-            "best": x.clone(), "best_value": values.clone(), "best_gradient": gradient.clone(),
-            "value": values, "rises": torch.zeros_like(values), "length": length,
-            "checked_length": length.clone(), "checked_value": values.clone(),
-        }  # fmt: skip
+    def _note(self, x: Tensor, values: Tensor, gradient: Tensor) -> None:
+        memory = self._memory
+        memory.rises = memory.rises + (values > memory.value)
+        memory.value = values
+        better = values > memory.best_value
+        for best, now in ((memory.best, x), (memory.best_value, values), (memory.best_gradient, gradient)):
+            best[better] = now[better]
 
-    def _take_stock(self, x: Tensor, values: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        state = self._state
-        state["rises"] = state["rises"] + (values > state["value"])
-        state["value"] = values
-        better = values > state["best_value"]
-        for name, now in (("best", x), ("best_value", values), ("best_gradient", gradient)):
-            state[name][better] = now[better]
-        if self._taken not in self._checkpoints:
-            return x, gradient
-        few = state["rises"] < _RISING * (self._taken - self._last_check)
-        no_better = (state["checked_length"] == state["length"]) & (state["checked_value"] == state["best_value"])
-        back = few | no_better
-        state["checked_length"], state["checked_value"] = state["length"], state["best_value"].clone()
-        state["length"] = state["length"].where(~back, state["length"] / 2)
-        state["rises"] = torch.zeros_like(values)
+    def _go_back_where_stuck(self, x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """A checkpoint: halves the steps of images that got no further, and returns these at their best points."""
+        memory = self._memory
+        few = memory.rises < _RISING * (self._taken - self._last_check)
+        no_better = (memory.checked_length == memory.length) & (memory.checked_value == memory.best_value)
+        stuck = few | no_better
+        memory.checked_length, memory.checked_value = memory.length, memory.best_value.clone()
+        memory.length = memory.length.where(~stuck, memory.length / 2)
+        memory.rises = torch.zeros_like(memory.rises)
         self._last_check = self._taken
         x, gradient = x.clone(), gradient.clone()
-        x[back], gradient[back] = state["best"][back], state["best_gradient"][back]
+        x[stuck], gradient[stuck] = memory.best[stuck], memory.best_gradient[stuck]
         return x, gradient
-
-
-def climb_adaptively(task: Task, loss: Loss, steps: int, restarts: int) -> list[Tensor]:
-    """`climb` by `AdaptiveSteps` from random starts."""
-    return climb(task, loss, lambda eps: AdaptiveSteps(task, eps, steps), steps=steps, restarts=restarts)
