@@ -14,7 +14,8 @@ from pathlib import Path
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
-from dropover.lab.records.store import Finished, Trial, table_of, write_table, write_trial
+from dropover.lab.records.store import Finished, table_of, write_table, write_trial
+from dropover.lab.records.trials import Trial
 from dropover.lab.running.guard import Guarded
 from dropover.lab.running.starting import OUTPUT, begin
 from dropover.lab.running.stopping import stops_held
