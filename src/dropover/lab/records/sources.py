@@ -175,7 +175,7 @@ def _is_own(spec: ModuleSpec) -> bool:
 
 
 def _beside(package: ModuleSpec) -> Iterator[tuple[Path, Path]]:
-    """Every Python file of a package, or of a module's folder and the packages in it: its path from there, and whole."""
+    """Every Python file of a package, or of a module's folder and the packages in it: seen from there, and whole."""
     place = _place(package)
     if place is None:
         return
