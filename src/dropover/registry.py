@@ -3,12 +3,18 @@
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 
 class UnknownNameError(ValueError):
     """A name that no entry of the registry carries. The message suggests the closest ones."""
+
+
+def did_you_mean(name: str, candidates: Iterable[str], most: int = 3) -> str:
+    """What an error says of the names closest to `name`: "did you mean 'x' or 'y'? ", or "" if none is close."""
+    close = difflib.get_close_matches(name, list(candidates), n=most)
+    return f"did you mean {' or '.join(map(repr, close))}? " if close else ""
 
 
 class Entry(Protocol):
@@ -54,8 +60,7 @@ class Registry(Generic[EntryT]):
         self._discover()
         if name in self._names:
             return self._names[name]
-        close = difflib.get_close_matches(name, self._names, n=3)
-        hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        hint = did_you_mean(name, self._names)
         raise UnknownNameError(f"unknown {self.kind} {name!r}: {hint}known are {', '.join(self._entries)}")
 
     def names(self) -> list[str]:
