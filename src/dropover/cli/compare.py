@@ -12,7 +12,7 @@ from dropover.cli.ending import RESULTS, fail, failures_told, stopped, stops_tol
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dropover.lab.running.runner import Outcome
+    from dropover.lab.running.runner import StudyRun
     from dropover.lab.study import Study
 
 
@@ -97,7 +97,7 @@ def _run(console: "Console", study: "Study", folder: Path, jobs: int, command: s
         fail(f"{len(outcome.failed)} of {outcome.total} trials failed{others}", code=1)
 
 
-def _write(console: "Console", study: "Study", folder: Path, outcome: "Outcome", jobs: int, command: str) -> None:
+def _write(console: "Console", study: "Study", folder: Path, outcome: "StudyRun", jobs: int, command: str) -> None:
     """Write the files, print the table and what to make of it, and each failed trial."""
     from dropover.cli.table import show
     from dropover.lab.records.store import table_of

@@ -15,14 +15,9 @@ T = TypeVar("T")
 
 
 def shown(steps: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The same steps, with a bar on stderr from the third second on; one line where stderr is no terminal.
+    """The same steps, with a bar on stderr from the third second on that says `what` is done; without a terminal, a line.
 
     Only the main process shows it: the bars of several workers would write over each other.
-
-    Args:
-        steps: What is being worked off.
-        total: How many there are.
-        what: What is being done, for the bar.
     """
     if multiprocessing.parent_process() is not None:
         yield from steps

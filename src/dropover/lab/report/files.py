@@ -11,11 +11,11 @@ from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
 from dropover.lab.records.store import table_of
 from dropover.lab.report.page import Circumstances, render
-from dropover.lab.running.runner import Outcome
+from dropover.lab.running.runner import StudyRun
 from dropover.lab.study import Study
 
 
-def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command: str) -> Circumstances:
+def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str) -> Circumstances:
     """Write study.toml, and report.html if at least one trial is finished.
 
     Args:
@@ -47,7 +47,7 @@ def study_text(study: Study, circumstances: dict[str, Any]) -> str:
     return tomli_w.dumps({**content, "circumstances": circumstances})
 
 
-def _details(outcome: Outcome, jobs: int, command: str) -> dict[str, Any]:
+def _details(outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
     now = {**versions(), **machine()}
     details: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

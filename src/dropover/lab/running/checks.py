@@ -1,9 +1,7 @@
 """What a study asks for that can't be had: found by trying each part on something tiny, before anything is trained."""
 
-import difflib
 import inspect
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
 
 import torch
 from torch import nn
@@ -22,6 +20,7 @@ from dropover.lab.noise import NOISES
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Arm, AttackSettings, DataSettings, Study
 from dropover.methods import METHODS
+from dropover.registry import did_you_mean
 
 # What the other rows of the long table are called.
 _MEASURES = {"clean", "train_loss", "test_loss", "test_accuracy", "seconds", "images_per_second", PER_SECOND}
@@ -36,21 +35,18 @@ def problems_of(study: Study) -> list[Problem]:
     """
     data, problems = _data(study)
     # Without images the rest is checked on two grey ones of MNIST's shape, so that all problems come in one go.
-    shown = data if data is not None else _stand_in()
-    network, model_problems = _model(study, shown)
+    images = data if data is not None else _stand_in()
+    network, model_problems = _model(study, images)
     problems += model_problems
     for index, arm in enumerate(study.arms):
-        problems += _arm(f"arms[{index}]", study, arm, shown, network)
+        problems += _arm(f"arms[{index}]", study, arm, images, network)
     problems += _inference_rates(study)
     problems += _noises(study)
-    problems += _attacks(study, shown)
-    if data is not None and (study.evaluation.attack_images or 0) > len(data.test_labels):
-        problems.append(
-            Problem(
-                f"evaluation.attack_images: must be at most {len(data.test_labels)}, the test images that the study "
-                f"has, got {study.evaluation.attack_images}"
-            )
-        )
+    problems += _attacks(study, images)
+    most, asked = 0 if data is None else len(data.test_labels), study.evaluation.attack_images
+    if data is not None and asked is not None and asked > most:
+        line = f"must be at most {most}, the test images that the study has, got {asked}"
+        problems.append(Problem(f"evaluation.attack_images: {line}"))
     return problems
 
 
@@ -79,12 +75,10 @@ def _model(study: Study, data: Data) -> tuple[nn.Module | None, list[Problem]]:
         network = network_named(name)
     except ValueError as error:
         return None, [Problem(f"model.name: {error}", error)]
-    known = network.settings()
-    unknown = [] if network.takes_any_setting else [setting for setting in given if setting not in known]
-    missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in given]
-    problems = [
-        Problem(f"model.{each}: network {name} has no such setting: {_closest(each, known)}") for each in unknown
-    ]
+    settings = network.settings()
+    unknown = [] if network.takes_any_setting else [key for key in given if key not in settings]
+    missing = [key for key, default in settings.items() if default is inspect.Parameter.empty and key not in given]
+    problems = _unknown("model", f"network {name}", unknown, settings)
     problems += [Problem(f"model: network {name} needs a setting {each!r}") for each in missing]
     if problems:
         return None, problems
@@ -108,12 +102,8 @@ def _arm(key: str, study: Study, arm: Arm, data: Data, network: nn.Module | None
         return [Problem(f"{key}.method: {method.name} wraps a layer and can't be placed in a study")]
     problems: list[Problem] = []
     if study.evaluation.inference_rates and method.name not in with_a_rate():
-        problems.append(
-            Problem(
-                f"{key}.method: {method.name} has no rate at inference, which evaluation.inference_rates asks for: "
-                f"methods that have one are {', '.join(with_a_rate())}"
-            )
-        )
+        line = f"{method.name} has no rate at inference, which evaluation.inference_rates asks for"
+        problems.append(Problem(f"{key}.method: {line}: methods that have one are {', '.join(with_a_rate())}"))
     if arm.at == []:
         problems.append(Problem(f"{key}.at: is empty: leave it out for the default position, or name one"))
         network = None
@@ -151,22 +141,22 @@ def _noises(study: Study) -> Iterator[Problem]:
 
 
 def _attacks(study: Study, data: Data) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
+    labels: dict[str, int] = {}
     units: dict[str, tuple[int, list[float]]] = {}
     taken = {*_MEASURES, *WORST.values(), *NOISES.names()}
     for index, settings in enumerate(study.evaluation.attacks):
-        key = f"evaluation.attacks[{index}]"
-        if settings.label in seen:
+        key, label = f"evaluation.attacks[{index}]", settings.label
+        if label in labels:
             yield Problem(
-                f"{key}.label: {settings.label!r} is attacks[{seen[settings.label]}] already: put all eps into one "
+                f"{key}.label: {label!r} is attacks[{labels[label]}] already: put all eps into one "
                 "entry, or give one of them another label"
             )
-        if settings.label in taken or settings.label.endswith((OF_CORRECT, AT_INFERENCE)):
-            yield Problem(f"{key}.label: {settings.label!r} is what another figure of the results is called")
-        seen.setdefault(settings.label, index)
-        found = _attack(key, settings, data)
-        yield from found
-        if found:
+        if label in taken or label.endswith((OF_CORRECT, AT_INFERENCE)):
+            yield Problem(f"{key}.label: {label!r} is what another figure of the results is called")
+        labels.setdefault(label, index)
+        problems = _attack(key, settings, data)
+        yield from problems
+        if problems:
             continue
         terms = ATTACKS.get(settings.name).terms(settings.settings)
         first, stds = units.setdefault(terms.norm, (index, terms.stds))
@@ -178,17 +168,14 @@ def _attacks(study: Study, data: Data) -> Iterator[Problem]:
 
 
 def _attack(key: str, settings: AttackSettings, data: Data) -> list[Problem]:
-    """Problems of one attack, found on a black image at eps = 0, where it checks all and does nothing."""
+    """Problems of one attack, met on a black image at eps = 0, where it checks all and does nothing."""
     try:
         attack = ATTACKS.get(settings.name)
     except ValueError as error:
         return [Problem(f"{key}.name: {error}")]
     unknown = [name for name in settings.settings if name not in attack.settings]
     if unknown:
-        return [
-            Problem(f"{key}.{name}: attack {settings.name} has no such setting: {_closest(name, attack.settings)}")
-            for name in unknown
-        ]
+        return _unknown(key, f"attack {settings.name}", unknown, attack.settings)
     image, label = torch.zeros((1, *data.train_images.shape[1:])), torch.zeros(1, dtype=torch.int64)
     with seeded(0, WEIGHTS):
         model = nn.Sequential(nn.Flatten(), nn.Linear(image.numel(), len(data.classes)))
@@ -204,13 +191,16 @@ def _attack(key: str, settings: AttackSettings, data: Data) -> list[Problem]:
     return []
 
 
-def _closest(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=2)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}known are {', '.join(known)}" if known else "it has none"
+def _unknown(key: str, what: str, unknown: Iterable[str], settings: Collection[str]) -> list[Problem]:
+    """A problem for each setting that there isn't."""
+    there_are = f"known are {', '.join(settings)}" if settings else "it has none"
+    return [
+        Problem(f"{key}.{name}: {what} has no such setting: {did_you_mean(name, settings, most=2)}{there_are}")
+        for name in unknown
+    ]
 
 
-def _located(key: str, error: Exception, names: Mapping[str, Any] | tuple[str, ...]) -> Problem:
+def _located(key: str, error: Exception, names: Collection[str]) -> Problem:
     """An error of a part, under the key of the setting that its message names first (or of the whole table)."""
     message = one_line(error) if is_foreign(error) and not isinstance(error, ForeignError) else str(error)
     words = message.replace("'", " ").replace(",", " ").split()
