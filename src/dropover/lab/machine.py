@@ -64,4 +64,4 @@ def _processor() -> str:
     listing = Path("/proc/cpuinfo")
     lines = listing.read_text(encoding="utf-8", errors="replace").splitlines() if listing.is_file() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine() or "unknown")
+    return next(names, "") or platform.processor() or platform.machine() or "unknown"

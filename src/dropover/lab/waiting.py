@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 def shown(steps: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The same steps, with a bar on stderr from the third second on that says `what` is done; without a terminal, a line.
+    """The same steps, with a bar on stderr from the third second on; one line where stderr is no terminal.
 
-    Only the main process shows it: the bars of several workers would write over each other.
+    The bar says `what` is done. Only the main process shows it: those of several workers would write over each other.
     """
     if multiprocessing.parent_process() is not None:
         yield from steps
