@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.adaptive import checkpoints
+from dropover.lab.attacks.apgd import checkpoints
 from dropover.lab.attacks.parts.losses import margin_ratio
 from dropover.lab.attacks.parts.norms import NORMS
-from dropover.lab.attacks.parts.task import CleanPass, clean_pass
-from dropover.lab.attacks.parts.untouched import model_untouched
+from dropover.lab.attacks.parts.task import CleanPass, clean_pass, model_untouched
 from dropover.lab.streams import generator, seeded
 
 GRADIENT = ["bim", "pgd", "pgd-margin", "apgd", "apgd-dlr"]

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dropover.lab.attacks.parts.task import CleanPass, Task, Terms, clean_pass, targets_of
-from dropover.lab.attacks.parts.untouched import model_untouched
+from dropover.lab.attacks.parts.task import CleanPass, Task, Terms, clean_pass, model_untouched, targets_of
 from dropover.registry import Registry
 
 _COMMON = [entry.name for entry in dataclasses.fields(Terms)]

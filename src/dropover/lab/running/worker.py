@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -20,12 +19,8 @@ from dropover.lab.study import Arm, Study
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-class TrialFunction(Protocol):
-    """What runs one trial: `run_trial`, or another importable function of its shape."""
-
-    def __call__(self, study: Study, arm: Arm, seed: int, report: Callable[[TrialProgress], None]) -> Sequence[Row]:
-        """The trial's rows; `report` is called with its progress."""
-        ...
+TrialFunction = Callable[[Study, Arm, int, Callable[[TrialProgress], None]], Sequence[Row]]
+"""What runs one trial and gives its rows: `run_trial`, or another importable function of its shape."""
 
 
 @dataclass(frozen=True)
