@@ -12,13 +12,10 @@ from dropover.lab.study import Study
 
 @dataclass
 class Stock:
-    """What there is, and what there is to do.
+    """The trials that there are results of, and those that are to be run.
 
-    Attributes:
-        finished: The trials that there are results of.
-        missing: Those that are to be run. Of trials that differ in name alone only the first is among them.
-        twins: From the fingerprint of every trial to the later ones that differ from it in name alone.
-        notes: What is to be said about it, a line each: files set aside, why trials run again, arms that are the same.
+    Of trials that differ in name alone only the first is missing; `twins` go from its fingerprint to the later ones.
+    `notes` are what is to be said, a line each: files set aside, why trials run again, arms that are the same.
     """
 
     finished: list[Finished] = field(default_factory=list)

@@ -35,12 +35,8 @@ def run_trial(
 ) -> list[Row]:
     """Train the study's network under one arm and measure everything that the study asks for.
 
-    Args:
-        study: A study that has been checked.
-        arm: One of its arms.
-        seed: One of its seeds.
-        report: Called with the progress, several times an epoch and once before each measurement.
-        nets: Folder of trained nets: taken from there, or trained and then kept there. Without it none is kept.
+    The study has been checked. `report` is called several times an epoch and once before each measurement. Trained nets
+    are taken from the folder `nets`, or trained and then kept there; without it none is kept.
 
     Returns:
         The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level,

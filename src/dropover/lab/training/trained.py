@@ -36,17 +36,9 @@ def trained_net(
 ) -> tuple[nn.Module, Trained]:
     """The trained net of one arm and seed, in evaluation mode, with the record of its training.
 
-    Args:
-        study: A study that has been checked.
-        arm: One of its arms.
-        seed: One of its seeds.
-        data: The study's images.
-        folder: Where nets are kept: read from there, or trained and then kept there. Without it nothing is kept.
-        report: See `train`.
-        notify: Called with a line about a file that is not what was kept, and is set aside.
-
-    Raises:
-        DivergedError: the training loss became infinite or NaN.
+    The study has been checked, and the data are its images. Nets are read from `folder`, or trained and then kept
+    there; without it nothing is kept. `report` is that of `train`, which may raise `DivergedError`; `notify` is called
+    with a line about a file that is not what was kept, and is set aside.
     """
     model = build_model(study, arm, seed, data)
     path = None if folder is None else net_path(folder, study, arm, seed)
