@@ -1,13 +1,12 @@
 """What a method is, where it comes from and what is known against it, as data beside its code."""
 
+import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import nn
-
-from dropover.registry import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,8 @@ class Method:
         known = self.settings()
         for name in settings:
             if name not in known:
-                hint = did_you_mean(name, known, most=1)
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]!r}? " if close else ""
                 raise TypeError(f"{self.name} has no setting {name!r}: {hint}known are {', '.join(known)}")
         for name, default in known.items():
             if default is inspect.Parameter.empty and name not in settings:

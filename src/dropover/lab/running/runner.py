@@ -174,9 +174,7 @@ def _work_off(
             return
         ready = wait([worker.connection for worker in workers])
         for worker in [worker for worker in workers if worker.connection in ready]:
-            event = worker.receive()
-            if event is not None:
-                yield event
+            yield worker.receive()
             if worker.gone:
                 workers.remove(worker)
                 worker.stop()
@@ -206,10 +204,9 @@ class _Worker:
             self.connection.send((trial.arm, trial.seed))
         return Started(trial)
 
-    def receive(self) -> Moved | Failed | _Returned | None:
+    def receive(self) -> Moved | Failed | _Returned:
         trial = self.current
-        if trial is None:
-            return None
+        assert trial is not None
         try:
             message = self.connection.recv()
         except (EOFError, ConnectionResetError):
