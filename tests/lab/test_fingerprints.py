@@ -8,7 +8,13 @@ import pytest
 import dropover
 from dropover.lab.digests import of_plain
 from dropover.lab.records import fingerprints
-from dropover.lab.records.fingerprints import AFTER_TRAINING, BESIDE_TRIALS, net_fingerprint, trial_ingredients
+from dropover.lab.records.fingerprints import (
+    AFTER_TRAINING,
+    BESIDE_TRIALS,
+    WORDS_ONLY,
+    net_fingerprint,
+    trial_ingredients,
+)
 from dropover.lab.study import Arm, Study
 
 BASE = {"seeds": [3, 1], "data": {"train_limit": 40}, "arms": [{"method": "none"}, {"method": "dropout", "p": 0.5}]}
@@ -125,8 +131,7 @@ def test_no_file_that_does_not_count_can_decide_a_result(
         "compute/masks.py",
     }
     assert all((PACKAGE / file).exists() for file in used | set(listed))
-    # A name is given back as it is or refused: that decides whether a study runs, and nothing of its results.
-    assert {file for file in used if file.startswith(listed)} == {"lab/study/names.py"}
+    assert {file for file in used if file.startswith(listed)} == set(WORDS_ONLY)
 
 
 def test_a_file_that_nobody_knows_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

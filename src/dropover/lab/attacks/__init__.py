@@ -80,7 +80,7 @@ class Attack:
         terms = self.terms(settings)
         if list(eps) != sorted(set(eps)) or min(eps, default=0) < 0:
             raise ValueError(f"eps must rise from at least 0, got {list(eps)}")
-        norm = terms.ball(images)
+        norm = terms.norm_for(images)
         seed = int(torch.randint(2**62, (), generator=generator))
         with model_untouched(model):
             clean = clean or clean_pass(model, images)

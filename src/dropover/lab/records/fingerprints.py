@@ -21,9 +21,12 @@ from dropover.lab.user_code import is_user_code
 
 Ingredients = Mapping[str, Any]
 
+# What a trial does import, and what yet only words errors, refuses names or shows how far something is.
+WORDS_ONLY = ("lab/blame.py", "lab/study/names.py", "lab/waiting.py")
 # What only plans, shows or judges results: editing it leaves every trial's rows as they are. All else counts, and
-# nothing that a trial runs may import what is listed here.
+# nothing that a trial runs may import anything else that is listed here.
 BESIDE_TRIALS = (
+    *WORDS_ONLY,
     "cli/",
     "lab/judging/",
     "lab/pictures/",
@@ -40,7 +43,6 @@ BESIDE_TRIALS = (
     "lab/running/starting.py",
     "lab/running/stopping.py",
     "lab/running/study_file.py",
-    "lab/study/names.py",
 )
 # What is done to a net only after its training, which nothing that makes a net may import.
 AFTER_TRAINING = (*BESIDE_TRIALS, "lab/attacks/", "lab/measuring/", "lab/noise/", "lab/running/")

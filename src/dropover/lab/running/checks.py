@@ -193,7 +193,7 @@ class _Check:
                 return None
             with self.trying(key, settings.settings):
                 terms = attack.terms(settings.settings)
-                furthest = float(terms.ball(image).length(torch.ones_like(image)))
+                furthest = float(terms.norm_for(image).length(torch.ones_like(image)))
                 attack.run(model, image, label, [0.0], generator(0, "check"), **settings.settings)
                 if max(settings.eps) <= furthest:
                     return terms

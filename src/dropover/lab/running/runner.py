@@ -70,8 +70,8 @@ Listener = Callable[[Event], None]
 class StudyRun:
     """What the run of a study has brought, whole or not.
 
-    That is how many trials there are, and how many of the finished ones an earlier run had; what stopped it before its
-    end, if anything did; the file with what its trials printed, if they did.
+    Of the finished trials an earlier run had those `reused`; `stop` is what stopped it before its end, if anything did,
+    and `printed` the file with what its trials printed, if they did.
     """
 
     total: int

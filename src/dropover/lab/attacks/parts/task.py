@@ -1,4 +1,4 @@
-"""What an attack is given: a lent model, the images, the ball, and what a clean pass has shown."""
+"""What an attack is given: its terms, a lent model, images, what a clean pass has shown, and the balls to search."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ class Terms:
         std = 0.5 if self.std is None else self.std
         return list(std) if isinstance(std, Sequence) else [std]
 
-    def ball(self, images: Tensor) -> Norm:
+    def norm_for(self, images: Tensor) -> Norm:
         """The norm that measures perturbations of these images."""
         if len(self.stds) not in (1, images.shape[1]):
             raise ValueError(f"std must be one number or one for each of {images.shape[1]} channels, got {self.std!r}")
@@ -113,9 +113,9 @@ def clean_pass(model: nn.Module, images: Tensor) -> CleanPass:
 
 @dataclass(frozen=True)
 class Response:
-    """The model's to some images, each: the loss, its gradient (None if not asked for), whether the image has fallen.
+    """What a model makes of each image: the loss, its gradient (None if not asked for), whether the image has fallen.
 
-    It has where the attack has what it wants for good; where inference is random, never.
+    It has where the attack has what it wants for good; where inference is random, none ever has.
     """
 
     values: Tensor
@@ -155,7 +155,7 @@ class Task:
         settle(self, open=(right | self.clean.random).nonzero().squeeze(1))
 
     def response(self, x: Tensor, which: Tensor, loss: Loss, *, gradient: bool = True) -> Response:
-        """The model's to perturbed images `x`, made from the images `which`; averaged where inference is random."""
+        """The model's to perturbed images `x`, made from the images `which`: a mean where inference is random."""
         labels = self.labels[which]
         targets = None if self.targets is None else self.targets[which]
         total, slope = torch.zeros(len(x), device=x.device), None
@@ -178,7 +178,6 @@ class Task:
         """Search the ball of each ε in turn for the best images (N, C, H, W); at an ε the best up to it.
 
         An image that has fallen is done with for larger ε too, whose balls hold it.
-
         Of a ball and the indices of the images to search it for, `search` returns those that still stand. In each ball
         an image has to exceed the losses `values` (N,).
         """
