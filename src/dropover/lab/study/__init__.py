@@ -3,19 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from dropover.lab.study.names import folder_name
-from dropover.lab.study.names import label as shown_label
+from dropover.lab.study import names
 
 Scale = Literal["smoke", "laptop", "paper"]
 Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -79,7 +69,7 @@ class AttackSettings(_OpenTable):
     """One attack and the sizes of perturbation it is run at. The other keys are settings of the attack."""
 
     name: str
-    label: Annotated[str, AfterValidator(shown_label)] = ""
+    label: Annotated[str, AfterValidator(names.label)] = ""
     """Its name in tables and files, no two attacks' the same. Made of the name, norm and target where none is given."""
     eps: Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]
 
@@ -109,7 +99,7 @@ class Arm(_OpenTable):
     """One regularizer at its positions. Keys other than these are settings of the method, such as `p`."""
 
     method: str
-    name: str = ""
+    name: Annotated[str, AfterValidator(lambda name: names.label(name) if name else name)] = ""
     at: list[str] | None = None
 
     @property
@@ -117,15 +107,10 @@ class Arm(_OpenTable):
         """The arm's name in tables and files: its own, or the method's name and settings."""
         return self.name or " ".join([self.method, *(f"{key}={value}" for key, value in self.settings.items())])
 
-    @field_validator("name")
-    @classmethod
-    def _can_be_shown(cls, name: str) -> str:
-        return shown_label(name) if name else name
-
     @model_validator(mode="after")
     def _can_be_told_by_its_settings(self) -> "Arm":
         try:
-            shown_label(self.label)
+            names.label(self.label)
         except ValueError as error:
             raise ValueError(f"needs a name of its own, as the one made of its settings {error}") from None
         return self
@@ -134,7 +119,7 @@ class Arm(_OpenTable):
 class Study(_Table):
     """A set of arms × seeds on one data set and network. The arms of a seed share all but their regularizers."""
 
-    name: Annotated[str, AfterValidator(folder_name)] = "study"
+    name: Annotated[str, AfterValidator(names.folder_name)] = "study"
     description: str = ""
     scale: Scale = "laptop"
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0, 1, 2]
