@@ -20,7 +20,7 @@ from timing import keep_freed_memory, medians
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.task import Known, look_at
+from dropover.lab.attacks.parts.task import CleanPass, clean_pass
 from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.examples import pixels
@@ -68,7 +68,12 @@ def nets(data: Data, epochs: int) -> dict[str, nn.Module]:
 
 
 def ours(
-    name: str, norm: str, model: nn.Module, batches: list[tuple[Tensor, Tensor]], clean: list[Known], eps: list[float]
+    name: str,
+    norm: str,
+    model: nn.Module,
+    batches: list[tuple[Tensor, Tensor]],
+    clean: list[CleanPass],
+    eps: list[float],
 ) -> list[float]:
     """The share of images that stay right at each ε, by the lab's attack."""
     attack, settings, _ = ATTACKED[name, norm]
@@ -146,7 +151,7 @@ def main() -> None:
     )
     print("net     attack        ε       images/s: ours, foolbox, ratio   in floors   kept: ours, foolbox")
     for net, model in nets(data, options.epochs).items():
-        clean = [look_at(model, images) for images, _ in batches]
+        clean = [clean_pass(model, images) for images, _ in batches]
         for name, norm in (pair for pair in ATTACKED if pair[0] in options.attacks):
             for eps in ([CURVE[2]], CURVE):
                 scaled = [IN_L2 * radius for radius in eps] if norm == "l2" else eps

@@ -7,7 +7,7 @@ from dropover.cli.live import live
 from dropover.cli.table import show
 from dropover.cli.terminal import fitting
 from dropover.lab.judging.answer import Answer
-from dropover.lab.records.store import Trial
+from dropover.lab.records.trials import Trial
 from dropover.lab.running.runner import Failed, Moved, Started
 from dropover.lab.running.trial import Progress
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study

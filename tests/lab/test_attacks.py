@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.adaptive import checkpoints
+from dropover.lab.attacks.apgd import checkpoints
 from dropover.lab.attacks.parts.losses import margin_ratio
 from dropover.lab.attacks.parts.norms import NORMS
-from dropover.lab.attacks.parts.task import Known, look_at
-from dropover.lab.attacks.parts.untouched import model_untouched
+from dropover.lab.attacks.parts.task import CleanPass, clean_pass, model_untouched
 from dropover.lab.streams import generator, seeded
 
 GRADIENT = ["bim", "pgd", "pgd-margin", "apgd", "apgd-dlr"]
@@ -174,7 +173,7 @@ def test_what_has_fallen_or_was_wrong_is_not_looked_at_again(name: str) -> None:
     labels = model(images).argmax(1)
     (fallen,) = curve(name, model, images, labels, [1.0])
     assert bool((model(fallen).argmax(1) != labels).all())
-    known = look_at(model, images)
+    known = clean_pass(model, images)
     looked = []
     for eps in ([1.0], [1.0, 1.5, 2.0]):
         model.looked = 0
@@ -246,7 +245,7 @@ def test_random_numbers_do_not_depend_on_the_model(name: str) -> None:
             return super().forward(x)
 
     images, labels = images_inside(), torch.zeros(COUNT, dtype=torch.int64)
-    known = Known(nn.functional.one_hot(labels, CLASSES).float(), random=False)
+    known = CleanPass(nn.functional.one_hot(labels, CLASSES).float(), random=False)
     streams = [generator(0, "attack") for _ in range(2)]
     models = [Watched(), Watched()]
     with torch.no_grad():

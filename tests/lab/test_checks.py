@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dropover.lab.running.checks import problems_of
-from dropover.lab.running.study_file import built_in_path, load_study
+from dropover.lab.running.study_file import built_in_path, checked, read_study
 from dropover.lab.study import Study
 
 
@@ -45,7 +45,7 @@ def test_blocks_larger_than_the_maps_are_refused_under_their_key() -> None:
 
 
 def test_the_built_in_study_is_sound() -> None:
-    study = load_study(built_in_path())
+    study = checked(read_study(built_in_path()), "main")
     assert [arm.method for arm in study.arms] == ["none", "dropout", "spatial", "flipover", "fdd1d", "fdd2d"]
     assert len(study.seeds) == 3
 

@@ -10,7 +10,7 @@ import torch
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.digests import of_tensors
 from dropover.lab.models.parts.placed_layers import net_state
-from dropover.lab.running.trial import Progress, run_trial
+from dropover.lab.running.trial import TrialProgress, run_trial
 from dropover.lab.study import Study
 from dropover.lab.training import trained as nets
 
@@ -79,7 +79,7 @@ def test_a_damaged_net_is_named_set_aside_and_trained_again(
 def test_a_trial_reports_a_damaged_net(tmp_path: Path):
     run_trial(STUDY, STUDY.arms[0], 0, nets=tmp_path)
     nets.net_path(tmp_path, STUDY, STUDY.arms[0], 0).write_bytes(b"")
-    reports: list[Progress] = []
+    reports: list[TrialProgress] = []
     run_trial(STUDY, STUDY.arms[0], 0, reports.append, tmp_path)
     assert ["set aside" in report.notice for report in reports if report.notice] == [True]
 

@@ -9,7 +9,8 @@ import pytest
 from dropover.lab.records import store as results
 from dropover.lab.records.files import DamagedError
 from dropover.lab.records.rows import Row
-from dropover.lab.records.store import Trial, read_trial, table_of, trials_of, write_table, write_trial
+from dropover.lab.records.store import read_trial, table_of, write_table, write_trial
+from dropover.lab.records.trials import Trial, trials_of
 from dropover.lab.study import Arm, Study
 
 STUDY = Study(seeds=[3, 1], arms=[Arm(method="none"), Arm(method="dropout", name="Drop / out!", p=0.5)])

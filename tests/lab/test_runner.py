@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import Progress
+from dropover.lab.running.trial import TrialProgress
 
 def fake(study, arm, seed, report):
     with (Path(__file__).parent / "calls").open("a") as calls:
         calls.write(f"{arm.label} {seed} threads={torch.get_num_threads()}\\n")
-    report(Progress(0.5, 0.25, "training"))
+    report(TrialProgress(0.5, 0.25, "training"))
     if arm.label == "raises":
         raise ValueError("first line\\nsecond line")
     if arm.label == "leaves":

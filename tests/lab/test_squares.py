@@ -4,11 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dropover.lab.attacks.parts.squares import Proposals, SquaresL2, SquaresLinf
-from dropover.lab.attacks.square import area
+from dropover.lab.attacks.square import PROPOSALS, Proposals, area
 from dropover.lab.streams import generator
 
-KINDS: dict[str, type[SquaresLinf] | type[SquaresL2]] = {"linf": SquaresLinf, "l2": SquaresL2}
 EPS = 0.2
 AREAS = [0.8 / 2**halvings for halvings in range(10)]
 # round(√(area · 28²)), and for bumps the next odd number, at least 3 (max-andr/square-attack, attack.py).
@@ -16,7 +14,7 @@ SIDES = {"linf": [25, 18, 13, 9, 6, 4, 3, 2, 2, 1], "l2": [25, 19, 13, 9, 7, 5, 
 
 
 def proposals(norm: str, images: Tensor) -> Proposals:
-    return KINDS[norm](images, EPS, torch.ones(1, 1, 1), generator(0, "squares"))
+    return PROPOSALS[norm](images, EPS, torch.ones(1, 1, 1), generator(0, "squares"))
 
 
 def touched(norm: str, size: tuple[int, int], share: float, draws: int) -> Tensor:
@@ -32,14 +30,14 @@ def test_squares_shrink_as_the_paper_says() -> None:
     assert area(500, 1000, 0.8) == area(5000, 10_000, 0.8)
 
 
-@pytest.mark.parametrize("norm", KINDS)
+@pytest.mark.parametrize("norm", PROPOSALS)
 def test_sides_are_the_authors(norm: str) -> None:
     for share, side in zip(AREAS, SIDES[norm], strict=True):
         (pixels,) = touched(norm, (28, 28), share, 1)
         assert (int(pixels.any(1).sum()), int(pixels.any(0).sum())) == (side, side)
 
 
-@pytest.mark.parametrize("norm", KINDS)
+@pytest.mark.parametrize("norm", PROPOSALS)
 @pytest.mark.parametrize("share", [0.8, 0.1, 0.03])
 @pytest.mark.parametrize("size", [(28, 28), (20, 24)])
 def test_larger_squares_reach_all_but_the_last_row_and_column(norm: str, share: float, size: tuple[int, int]) -> None:
@@ -50,7 +48,7 @@ def test_larger_squares_reach_all_but_the_last_row_and_column(norm: str, share: 
         assert not bool(reached[length - 1])
 
 
-@pytest.mark.parametrize("norm", KINDS)
+@pytest.mark.parametrize("norm", PROPOSALS)
 def test_the_smallest_leave_no_pixel_out(norm: str) -> None:
     assert bool(touched(norm, (7, 6), 0.01, 600).any(0).all())
 

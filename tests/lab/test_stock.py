@@ -11,7 +11,8 @@ import pytest
 from dropover.lab.records import again, fingerprints
 from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
-from dropover.lab.records.store import Trial, trials_of, write_trial
+from dropover.lab.records.store import write_trial
+from dropover.lab.records.trials import Trial, trials_of
 from dropover.lab.running.guard import ChangedError, Guarded
 from dropover.lab.study import Study
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dropover.lab.running.study_file import StudyError, built_in_path, load_study, read_study
+from dropover.lab.running.study_file import StudyError, built_in_path, checked, read_study
+from dropover.lab.study import Study
 
 FILE = """
 name = "scaled"
@@ -40,6 +41,10 @@ epochs = 2
 """
 
 
+def load(path: Path, scale: str | None = None, variant: str | None = None) -> Study:
+    return checked(read_study(path, scale, variant), str(path))
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     written = tmp_path / "scaled.toml"
@@ -48,7 +53,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_scale_is_laid_over_the_rest_and_keeps_what_it_does_not_name(path: Path):
-    smoke = load_study(path, scale="smoke")
+    smoke = load(path, scale="smoke")
     assert (smoke.scale, smoke.seeds, smoke.training.epochs, smoke.training.lr) == ("smoke", [0], 1, 0.02)
     assert smoke.evaluation.noise == {"gaussian": [0.5]}
     assert [(attack.label, attack.eps) for attack in smoke.evaluation.attacks] == [
@@ -58,20 +63,20 @@ def test_a_scale_is_laid_over_the_rest_and_keeps_what_it_does_not_name(path: Pat
 
 
 def test_without_a_word_the_files_own_scale_is_taken(path: Path):
-    assert (load_study(path).scale, load_study(path).training.epochs) == ("laptop", 3)
-    assert load_study(path, seeds=2, scale="smoke").seeds == [0, 1]
+    assert (load(path).scale, load(path).training.epochs) == ("laptop", 3)
+    assert checked({**read_study(path, "smoke"), "seeds": 2}, "file").seeds == [0, 1]
 
 
 def test_a_variant_comes_last(path: Path):
-    assert load_study(path, scale="smoke", variant="batch-norm").model.settings == {"width": 0.5, "batch_norm": True}
-    assert load_study(path, scale="smoke", variant="short").training.epochs == 2
+    assert load(path, scale="smoke", variant="batch-norm").model.settings == {"width": 0.5, "batch_norm": True}
+    assert load(path, scale="smoke", variant="short").training.epochs == 2
 
 
 def test_a_file_without_scales_has_its_own_alone():
     main = built_in_path("main")
-    assert load_study(main, scale="laptop") == load_study(main)
+    assert load(main, scale="laptop") == load(main)
     with pytest.raises(StudyError, match="no scale 'paper': known are laptop"):
-        load_study(main, scale="paper")
+        load(main, scale="paper")
 
 
 @pytest.mark.parametrize(
@@ -87,20 +92,20 @@ def test_what_is_wrong_with_scales_is_told_in_a_line(path: Path, change: tuple[s
     assert change[0] in FILE
     path.write_text(FILE.replace(*change), encoding="utf-8")
     with pytest.raises(StudyError) as error:
-        load_study(path, scale="smoke")
+        load(path, scale="smoke")
     assert str(error.value).startswith(f"{path}: {line}")
     assert "\n" not in str(error.value)
 
 
 def test_an_unknown_scale_or_variant_names_the_known_ones(path: Path):
     with pytest.raises(StudyError, match="no scale 'paper': known are laptop, smoke"):
-        load_study(path, scale="paper")
+        load(path, scale="paper")
     with pytest.raises(StudyError, match="no variant 'batchnorm': did you mean 'batch-norm'"):
-        load_study(path, variant="batchnorm")
+        load(path, variant="batchnorm")
 
 
 @pytest.mark.parametrize("name", ["fdd", "fdd-toy", "flipover-cnn", "flipover-resnet", "flipover-vit"])
 def test_the_papers_studies_load_at_both_scales_whose_images_are_here(name: str):
-    assert load_study(built_in_path(name), scale="smoke").scale == "smoke"
+    assert load(built_in_path(name), scale="smoke").scale == "smoke"
     paper, laptop = (read_study(built_in_path(name), scale) for scale in ("paper", "laptop"))
     assert paper["arms"] == laptop["arms"]

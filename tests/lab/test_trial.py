@@ -11,7 +11,7 @@ from dropover.lab.data.parts.loading import load_data
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.records.labels import label
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import Progress, run_trial
+from dropover.lab.running.trial import TrialProgress, run_trial
 from dropover.lab.study import Arm, Study
 
 EPS = [0.0, 0.1]
@@ -124,7 +124,7 @@ def test_a_layer_goes_where_its_method_is_meant_for_or_where_the_arm_says() -> N
 
 def test_progress_rises_to_one_and_names_its_stages() -> None:
     chosen = study()
-    reports: list[Progress] = []
+    reports: list[TrialProgress] = []
     rows = run_trial(chosen, chosen.arms[0], 0, reports.append)
     done = [report.done for report in reports]
     assert done == sorted(done)

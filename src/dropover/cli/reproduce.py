@@ -64,8 +64,8 @@ def _run(reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: in
     from dropover.cli.terminal import say
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
-    from dropover.lab.reproductions.parts.writing import write_reproduction
     from dropover.lab.reproductions.parts.running import plan, run
+    from dropover.lab.reproductions.parts.writing import write_reproduction
     from dropover.lab.running.study_file import StudyError
 
     workers, folder = jobs or usable_cores(), store / reproduction.name

@@ -1,1 +1,1 @@
-"""The lab: trains a network under many regularisers with everything else equal, and measures what each one does."""
+"""The lab: trains a network under many regularizers with everything else equal, and measures what each one does."""

@@ -60,37 +60,26 @@ def one_line(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str | None:
     """The last line of the user's own code that an error came by, as `file, line N`; None where it came by none."""
-    found = None
+    place = None
     for frame, line in traceback.walk_tb(error.__traceback__):
-        name = frame.f_code.co_filename
-        if not name.startswith("<") and not any(Path(name).is_relative_to(root) for root in _not_the_users()):
-            found = (Path(name), line)
-    if found is None:
-        return None
-    path, line = found
-    return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}, line {line}"
+        path = Path(frame.f_code.co_filename)
+        if not str(path).startswith("<") and not any(map(path.is_relative_to, _not_the_users())):
+            place = f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}, line {line}"
+    return place
 
 
 def is_foreign(error: BaseException) -> bool:
     """Whether the user's code is behind an error, directly or by way of its causes."""
-    behind: BaseException | None = error
-    while behind is not None:
-        if isinstance(behind, ForeignError) or place_of(behind) is not None:
-            return True
-        behind = behind.__cause__
-    return False
+    if isinstance(error, ForeignError) or place_of(error) is not None:
+        return True
+    return error.__cause__ is not None and is_foreign(error.__cause__)
 
 
 def logged(error: BaseException, what: str, folder: Path) -> str:
     """Keep an error's traceback in the log of a folder, made if missing; where that can't be, in a temporary one.
 
-    Args:
-        error: The error.
-        what: What failed, for whoever reads the log.
-        folder: The results' folder.
-
-    Returns:
-        What a line on screen adds, such as "; traceback in results/main/log.txt"; empty where nothing could be kept.
+    `what` failed is for whoever reads the log. Returns what a line on screen adds, such as "; traceback in
+    results/main/log.txt"; empty where nothing could be kept.
     """
     now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     entry = f"--- {now} {what}\n{''.join(traceback.format_exception(error))}\n"

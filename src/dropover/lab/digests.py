@@ -16,7 +16,12 @@ _PIECE = 1 << 22  # bytes that a thread takes at a time
 
 def of_plain(content: Any) -> str:
     """SHA-256 of what JSON can hold, in hexadecimal; the order of keys does not count."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return of_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+def of_bytes(content: bytes | memoryview) -> str:
+    """SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def of_tensors(tensors: Mapping[str, Tensor]) -> str:
@@ -28,17 +33,13 @@ def of_tensors(tensors: Mapping[str, Tensor]) -> str:
     with ThreadPoolExecutor(usable_cores()) as threads:
         return of_plain(
             {
-                name: [str(tensor.dtype), list(tensor.shape), list(threads.map(_of_bytes, _pieces(tensor)))]
+                name: [str(tensor.dtype), list(tensor.shape), list(threads.map(of_bytes, _pieces(tensor)))]
                 for name, tensor in tensors.items()
             }
         )
 
 
-def _pieces(tensor: Tensor) -> Iterator[Tensor]:
+def _pieces(tensor: Tensor) -> Iterator[memoryview]:
     # Seen as bytes, since NumPy does not know every type that torch has.
-    seen = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-    return (seen[start : start + _PIECE] for start in range(0, len(seen), _PIECE))
-
-
-def _of_bytes(piece: Tensor) -> str:
-    return hashlib.sha256(piece.numpy().data).hexdigest()
+    content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+    return (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))

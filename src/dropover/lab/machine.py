@@ -29,18 +29,12 @@ def versions() -> dict[str, str]:
 
 
 def deciding_versions(imported: Iterable[str]) -> dict[str, str]:
-    """The versions that can change a result, of Python (3.11, say), our own packages, and those named.
-
-    Args:
-        imported: Further packages, by the names that they are imported by.
-    """
-    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    found |= {package: _version(package) for package in DECIDING}
+    """The versions that can change a result: of Python (3.11, say), our own packages, and further ones imported."""
+    deciding = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    deciding |= {package: _version(package) for package in DECIDING}
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
-        found["numba"] = "turned off"
-    for name in imported:
-        found |= {package: _version(package) for package in _distributions(name)}
-    return found
+        deciding["numba"] = "turned off"
+    return deciding | {package: _version(package) for name in imported for package in _distributions(name)}
 
 
 def machine() -> dict[str, str | int]:
@@ -68,8 +62,6 @@ def _distributions(name: str) -> tuple[str, ...]:
 
 def _processor() -> str:
     listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine() or "unknown"
+    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines() if listing.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine() or "unknown"

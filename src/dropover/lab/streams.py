@@ -1,7 +1,7 @@
 """Random streams with names: whatever draws random numbers says which stream it draws from.
 
 A stream is a pair of a study's seed and a name. Two trials of one seed that differ only in their arm read the same
-"weights", "batches", "augmentation", noise and attack streams, so what differs between them is the regulariser and
+"weights", "batches", "augmentation", noise and attack streams, so what differs between them is the regularizer and
 nothing else.
 """
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dropover.lab.blame import ForeignError, one_line
 
@@ -27,7 +27,7 @@ def factory_named(name: str) -> Callable[..., Any]:
         raise ValueError(f"must be MODULE:FACTORY, such as my_package.my_module:make, got {name!r}")
     try:
         with current_directory_importable():
-            found: Any = importlib.import_module(module_name)
+            factory: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
             raise ForeignError(f"module {module_name!r} can't be imported: {error}") from error
@@ -41,13 +41,12 @@ def factory_named(name: str) -> Callable[..., Any]:
     except BaseException as error:
         raise ForeignError(f"module {module_name!r} can't be imported: {one_line(error)}") from error
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        if not hasattr(factory, part):
             raise ValueError(f"module {module_name!r} has no {attribute!r}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(f"{name} must be a function or class, got {type(found).__name__}")  # noqa: TRY004  # of a file
-    factory: Callable[..., Any] = found
-    return factory
+        factory = getattr(factory, part)
+    if not callable(factory):
+        raise ValueError(f"{name} must be a function or class, got {type(factory).__name__}")  # noqa: TRY004  # of a file
+    return cast("Callable[..., Any]", factory)
 
 
 @contextmanager

@@ -17,12 +17,7 @@ T = TypeVar("T")
 def shown(steps: Iterable[T], total: int, what: str) -> Iterator[T]:
     """The same steps, with a bar on stderr from the third second on; one line where stderr is no terminal.
 
-    Only the main process shows it: the bars of several workers would write over each other.
-
-    Args:
-        steps: What is being worked off.
-        total: How many there are.
-        what: What is being done, for the bar.
+    The bar says `what` is done. Only the main process shows it: those of several workers would write over each other.
     """
     if multiprocessing.parent_process() is not None:
         yield from steps

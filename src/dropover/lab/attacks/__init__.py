@@ -9,8 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from dropover.lab.attacks.parts.task import Known, Task, Terms, look_at, targets_of
-from dropover.lab.attacks.parts.untouched import model_untouched
+from dropover.lab.attacks.parts.task import CleanPass, Task, Terms, clean_pass, model_untouched, targets_of
 from dropover.registry import Registry
 
 _COMMON = [entry.name for entry in dataclasses.fields(Terms)]
@@ -37,8 +36,7 @@ class Attack:
     def settings(self) -> list[str]:
         """The names of all its settings, its own and then those that every attack has."""
         parameters = inspect.signature(self.perturb).parameters.values()
-        own = [parameter.name for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
-        return [*own, *_COMMON]
+        return [*(each.name for each in parameters if each.kind is each.KEYWORD_ONLY), *_COMMON]
 
     def terms(self, settings: dict[str, Any]) -> Terms:
         """The settings that every attack has, checked: `norm`, `target`, `units`, `std`, `eot`."""
@@ -55,7 +53,7 @@ class Attack:
         labels: Tensor,
         eps: Sequence[float],
         generator: torch.Generator,
-        known: Known | None = None,
+        clean: CleanPass | None = None,
         **settings: Any,
     ) -> list[Tensor]:
         """Attack the images that the model gets right; the others stay as they are.
@@ -69,7 +67,7 @@ class Attack:
             labels: Their classes, of shape (N,).
             eps: Radii of the balls, rising, at least 0.
             generator: Gives one number, whatever the model is like: from it all random numbers of the attack follow.
-            known: What a clean pass over these images has shown, if there was one.
+            clean: What a clean pass over these images has shown, if there was one.
             settings: The attack's own and those of `Terms`.
 
         Returns:
@@ -80,17 +78,16 @@ class Attack:
             TypeError: a setting that the attack doesn't have, or of the wrong type.
         """
         terms = self.terms(settings)
-        own = {name: value for name, value in settings.items() if name not in _COMMON}
         if list(eps) != sorted(set(eps)) or min(eps, default=0) < 0:
             raise ValueError(f"eps must rise from at least 0, got {list(eps)}")
-        norm = terms.ball(images)
+        norm = terms.norm_for(images)
         seed = int(torch.randint(2**62, (), generator=generator))
         with model_untouched(model):
-            known = known or look_at(model, images)
-            targets = targets_of(terms.target, known, labels, torch.Generator().manual_seed(seed))
-            draws = terms.eot if known.random else 1
-            task = Task(model, images.detach(), labels, list(eps), norm, targets, known, draws, seed)
-            return self.perturb(task, **own)
+            clean = clean or clean_pass(model, images)
+            targets = targets_of(terms.target, clean, labels, torch.Generator().manual_seed(seed))
+            draws = terms.eot if clean.random else 1
+            task = Task(model, images.detach(), labels, list(eps), norm, targets, clean, draws, seed)
+            return self.perturb(task, **{name: settings[name] for name in settings if name not in _COMMON})
 
 
 ATTACKS: Registry[Attack] = Registry("attack", __name__)

@@ -1,5 +1,7 @@
 """Carlini & Wagner's L2 attack (2017): the nearest adversarial image, whatever its distance."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -19,13 +21,9 @@ def cw(
     The c of each image is multiplied by ten until the attack succeeds, and halved in between from then on. The nearest
     success of all is kept. One run serves every ε: an image falls where its distance is at most ε.
 
-    Args:
-        task: What is attacked.
-        steps: Adam's steps for each c, at least 1.
-        searches: How many values of c are tried, at least 1.
-        lr: Adam's learning rate, in w, above 0.
-        confidence: The margin between logits that the loss asks for, at least 0.
-        c: Weight of the margin that is tried first, above 0.
+    For each of `searches` values of c (at least 1), of which `c` (above 0) is the first, Adam takes `steps` steps (at
+    least 1) of learning rate `lr` (in w, above 0). The loss asks for a margin of `confidence` (at least 0) between
+    logits.
     """
     whole("steps", steps, 1)
     whole("searches", searches, 1)
@@ -33,25 +31,36 @@ def cw(
     for name, value in (("lr", lr), ("c", c)):
         if number(name, value, 0) == 0:
             raise ValueError(f"{name} must be above 0, got 0")
-    nearest = task.images[task.open].clone()
-    distance = torch.full((len(nearest),), torch.inf, device=nearest.device)
-    weight, low, high = torch.full_like(distance, c), torch.zeros_like(distance), torch.full_like(distance, torch.inf)
-    for _ in range(searches if len(nearest) else 0):
-        fell = _descend(task, weight, steps, lr, confidence, nearest, distance)
+    images = task.images[task.open].clone()
+    nearest = _Nearest(images, torch.full((len(images),), torch.inf, device=images.device))
+    weight = torch.full_like(nearest.distance, c)
+    low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
+    for _ in range(searches if len(weight) else 0):
+        fell = _descend(task, nearest, weight, steps, lr, confidence)
         high = high.where(~fell, weight)
         low = low.where(fell, weight)
         weight = torch.where(high.isinf(), weight * 10, (low + high) / 2)
-    found = [task.images.clone() for _ in task.eps]
-    for images, eps in zip(found, task.eps, strict=True):
-        near = distance <= eps
-        images[task.open[near]] = nearest[near]
-    return found
+    adversarial = [task.images.clone() for _ in task.eps]
+    for images, eps in zip(adversarial, task.eps, strict=True):
+        near = nearest.distance <= eps
+        images[task.open[near]] = nearest.images[near]
+    return adversarial
 
 
-def _descend(
-    task: Task, weight: Tensor, steps: int, lr: float, confidence: float, nearest: Tensor, distance: Tensor
-) -> Tensor:
-    """One run of Adam with one c for each image; writes nearer successes down, and returns which images fell."""
+@dataclass(frozen=True)
+class _Nearest:
+    """The nearest adversarial image of each open image, and its distance; infinitely far until there is one."""
+
+    images: Tensor
+    distance: Tensor
+
+    def keep(self, x: Tensor, distance: Tensor, hit: Tensor) -> None:
+        better = hit & (distance < self.distance)
+        self.images[better], self.distance[better] = x[better], distance[better]
+
+
+def _descend(task: Task, nearest: _Nearest, weight: Tensor, steps: int, lr: float, confidence: float) -> Tensor:
+    """One run of Adam with one c for each image, of which `nearest` keeps the successes; returns which images fell."""
     clean = task.images[task.open]
     w0 = ((2 * clean - 1) * _INNERMOST).atanh()
     w, first, second = w0, torch.zeros_like(w0), torch.zeros_like(w0)
@@ -60,21 +69,20 @@ def _descend(
     for step in range(1, steps + 1):
         squashed = w.tanh()
         x = (squashed + 1) / 2
-        seen = task.see(x, task.open, margin)
-        assert seen.gradient is not None
-        length = task.norm.length(x - clean)
-        hit = (seen.values > 0) & (seen.values >= confidence)
-        better = hit & (length < distance)
-        nearest[better], distance[better] = x[better], length[better]
+        response = task.response(x, task.open, margin)
+        assert response.gradient is not None
+        distance = task.norm.length(x - clean)
+        hit = (response.values > 0) & (response.values >= confidence)
+        nearest.keep(x, distance, hit)
         fell |= hit
-        short = (confidence - seen.values).clamp_min(0)
+        short = (confidence - response.values).clamp_min(0)
         if step % max(1, steps // 10) == 0:
-            cost = float((length**2 + weight * short).sum())
+            cost = float((distance**2 + weight * short).sum())
             if cost > 0.9999 * before:
                 break
             before = cost
         pull = 2 * (x - clean) / task.norm.scale**2
-        push = (weight * (short > 0))[:, None, None, None] * seen.gradient
+        push = (weight * (short > 0))[:, None, None, None] * response.gradient
         slope = (pull - push) * (1 - squashed**2) / 2
         first = 0.9 * first + 0.1 * slope
         second = 0.999 * second + 0.001 * slope**2
@@ -82,6 +90,5 @@ def _descend(
     return fell
 
 
-ATTACKS.add(
-    Attack("cw", ("carlini-wagner",), "the nearest adversarial image by Carlini & Wagner", cw, "margin", ("l2",))
-)
+_SUMMARY = "the nearest adversarial image by Carlini & Wagner"
+ATTACKS.add(Attack("cw", ("carlini-wagner",), _SUMMARY, cw, loss="margin", norms=("l2",)))

@@ -12,15 +12,15 @@ def fgsm(task: Task) -> list[Tensor]:
 
     In L∞ the step goes along the gradient's sign, in L2 along the gradient.
     """
-    found = [task.images.clone() for _ in task.eps]
+    adversarial = [task.images.clone() for _ in task.eps]
     for piece in task.pieces(task.open):
         clean = task.images[piece]
-        gradient = task.see(clean, piece, cross_entropy).gradient
+        gradient = task.response(clean, piece, cross_entropy).gradient
         assert gradient is not None
         uphill = task.norm.uphill(gradient)
-        for images, eps in zip(found, task.eps, strict=True):
+        for images, eps in zip(adversarial, task.eps, strict=True):
             images[piece] = (clean + eps * uphill).clamp(0, 1)
-    return found
+    return adversarial
 
 
 ATTACKS.add(Attack("fgsm", (), "one step uphill on the cross-entropy", fgsm))

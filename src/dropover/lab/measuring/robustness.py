@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dropover.insertion import regularizers
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.task import Known, inference_is_random
+from dropover.lab.attacks.parts.task import CleanPass, inference_is_random
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.examples import Examples, logits_on, pixels, scored
 from dropover.lab.models.parts.placed_layers import inference_rate
@@ -35,7 +35,7 @@ def right_under_noise(
 def right_under_attack(
     model: nn.Module,
     examples: Examples,
-    known: Known,
+    known: CleanPass,
     seed: int,
     settings: AttackSettings,
     report: Callable[[float], None],
@@ -60,7 +60,7 @@ def right_under_attack(
     batches = examples.batches()
     for number, (images, labels) in enumerate(batches):
         report(number / len(batches))
-        clean = Known(known.logits[number * size : (number + 1) * size], known.random)
+        clean = CleanPass(known.logits[number * size : (number + 1) * size], known.random)
         # A model whose inference is random must not be scored with the very draws that the attack has seen.
         with seeded(seed, f"{INFERENCE} under {settings.label} {number}"):
             perturbed = attack.run(model, images, labels, eps, draws, clean, **settings.settings)
@@ -166,7 +166,7 @@ def _survival(
         return {}
     before = logits.argmax(1) == attacked.labels
     with seeded(seed, INFERENCE):
-        known = Known(logits, inference_is_random(model, pixels(attacked.images[: attacked.batch_size])))
+        known = CleanPass(logits, inference_is_random(model, pixels(attacked.images[: attacked.batch_size])))
     survivors: dict[tuple[str, float], Tensor] = {}
     for index, attack in enumerate(attacks):
 

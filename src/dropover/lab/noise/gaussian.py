@@ -8,22 +8,10 @@ from dropover.validation import number
 
 
 def gaussian(images: Tensor, level: float, generator: torch.Generator) -> Tensor:
-    """Add N(0, level²) to every value of every pixel.
-
-    Raises:
-        ValueError: `level` is negative.
-    """
+    """Add N(0, level²) to every value of every pixel; the level is at least 0."""
     number("level", level, 0)
-    noise = torch.randn(images.shape, generator=generator)
-    return images + level * noise
+    return images + level * torch.randn(images.shape, generator=generator)
 
 
-NOISES.add(
-    Noise(
-        "gaussian",
-        (),
-        "normal noise added to every value",
-        "standard deviation, pixels in [0, 1]",
-        gaussian,
-    )
-)
+_UNIT = "standard deviation, pixels in [0, 1]"
+NOISES.add(Noise("gaussian", (), "normal noise added to every value", _UNIT, gaussian))

@@ -1,34 +1,25 @@
 """Why trials run again that have run before: what has changed since, in words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from dropover.lab.records.fingerprints import Ingredients
-    from dropover.lab.records.store import Trial
-    from dropover.lab.study import Study
+from dropover.lab.records.fingerprints import Ingredients
+from dropover.lab.records.trials import Trial
+from dropover.lab.study import Study
 
 IMAGES_CHANGED = "the images changed"
 
-_SHOWN = 4
+_LISTED = 4
 """How many changes, or arms, are listed before the rest is counted."""
 _UNSET = object()
 
 
 @dataclass(frozen=True)
-class Known:
+class EarlierTrial:
     """A trial in a results' folder, of whatever study and time.
 
-    Attributes:
-        study: The study's name.
-        arm: The arm's label.
-        seed: The seed.
-        data: The study's data settings: they say why the images differ, where they do.
-        ingredients: What its results were determined by.
-        written: When, in seconds.
+    Its data settings say why the images differ, where they do; `written` is when, in seconds.
     """
 
     study: str
@@ -39,29 +30,24 @@ class Known:
     written: float
 
 
-def why_again(study: Study, missing: Sequence[Trial], known: Sequence[Known]) -> list[str]:
-    """One line for each reason that trials of a study run again; none for trials that never ran.
+def why_again(study: Study, missing: Sequence[Trial], earlier: Sequence[EarlierTrial]) -> list[str]:
+    """One line for each reason that the missing trials of a study run again; none for trials that never ran.
 
     A trial is held against that of the same study, seed, and arm (by its name or its settings) that it has most in
     common with.
-
-    Args:
-        study: The study, which has been checked.
-        missing: Its trials that are to be run.
-        known: What is there.
     """
     reasons: dict[str, list[str]] = {}
     for trial in missing:
         settings = trial.ingredients["settings"]["arm"]
-        earlier = [
-            each
-            for each in known
+        differences = [
+            (_changes(study, trial, each), -each.written)
+            for each in earlier
             if (each.study, each.seed) == (study.name, trial.seed)
             and (each.arm == trial.arm.label or each.ingredients["settings"]["arm"] == settings)
         ]
-        if earlier:
-            closest = min(earlier, key=lambda each: (len(_changes(study, trial, each)), -each.written))
-            reasons.setdefault(listed(_changes(study, trial, closest)), []).append(trial.arm.label)
+        if differences:
+            fewest, _ = min(differences, key=lambda one: (len(one[0]), one[1]))
+            reasons.setdefault(listed(fewest), []).append(trial.arm.label)
     return [_line(study, reason, labels) for reason, labels in reasons.items()]
 
 
@@ -76,13 +62,13 @@ def changes(before: Ingredients, now: Ingredients) -> list[str]:
     ]
 
 
-def _changes(study: Study, trial: Trial, earlier: Known) -> list[str]:
+def _changes(study: Study, trial: Trial, earlier: EarlierTrial) -> list[str]:
     """The same with the data settings, where these say why the images differ."""
-    found = changes(earlier.ingredients, trial.ingredients)
-    if IMAGES_CHANGED in found:
-        at = found.index(IMAGES_CHANGED)
-        found[at : at + 1] = list(_values("data", earlier.data, study.data.model_dump(mode="json"))) or [found[at]]
-    return found
+    lines = changes(earlier.ingredients, trial.ingredients)
+    if IMAGES_CHANGED in lines:
+        at = lines.index(IMAGES_CHANGED)
+        lines[at : at + 1] = list(_values("data", earlier.data, study.data.model_dump(mode="json"))) or [lines[at]]
+    return lines
 
 
 def _settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
@@ -107,25 +93,25 @@ def _values(key: str, before: Any, now: Any) -> Iterator[str]:
         for name in dict.fromkeys([*now, *before]):
             below = f"{key}.{name}" if key else name
             yield from _values(below, before.get(name, _UNSET), now.get(name, _UNSET))
-    elif isinstance(before, list) and isinstance(now, list) and _tables(before, now):
+    elif _are_tables(before) and _are_tables(now) and len(before) == len(now):
         for index, pair in enumerate(zip(before, now, strict=True)):
             yield from _values(f"{key}[{index}]", *pair)
     elif before != now:
-        yield f"{key} {_shown(before)} -> {_shown(now)}"
+        yield f"{key} {_in_words(before)} -> {_in_words(now)}"
 
 
-def _tables(before: Sequence[Any], now: Sequence[Any]) -> bool:
-    return len(before) == len(now) and all(isinstance(each, Mapping) for each in (*before, *now))
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
 
 
-def _shown(value: Any) -> str:
+def _in_words(value: Any) -> str:
     """A value in a few words; a table by its name."""
     if value is _UNSET or value is None:
         return "unset"
     if isinstance(value, Mapping):
         return str(value.get("name", "a table"))
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(_in_words, value))}]"
     return str(value)
 
 
@@ -138,5 +124,5 @@ def _line(study: Study, reason: str, labels: Sequence[str]) -> str:
 
 def listed(parts: Sequence[str]) -> str:
     """The first few in a row, and how many more there are."""
-    more = len(parts) - _SHOWN
-    return ", ".join(parts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(parts) - _LISTED
+    return ", ".join(parts[:_LISTED]) + (f" and {more} more" if more > 0 else "")

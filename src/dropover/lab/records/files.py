@@ -1,5 +1,6 @@
 """Files that are kept: written whole or not at all, and set aside in sight where they can't be trusted."""
 
+import itertools
 import os
 import tempfile
 from collections.abc import Callable
@@ -13,16 +14,13 @@ class DamagedError(Exception):
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file by text in one step; see `write`."""
-    content = text.encode()
-    write(path, lambda file: file.write(content))
+    write(path, lambda file: file.write(text.encode()))
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Replace a file in one step, so that a reader (or a rerun) never meets half of one.
+    """Replace a file in one step by what `fill` writes, so that a reader (or a rerun) never meets half of one.
 
-    Args:
-        path: The file; folders that are missing are made.
-        fill: Writes the content to the file that it is given.
+    Folders that are missing are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
@@ -39,11 +37,8 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 
 def set_aside(path: Path, reason: DamagedError) -> str:
     """Rename a file that can't be trusted to NAME.damaged, and say so in a line; it is never deleted."""
-    number = 1
-    aside = path.with_name(f"{path.name}.damaged")
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.damaged-{number}")
+    names = itertools.chain([f"{path.name}.damaged"], (f"{path.name}.damaged-{n}" for n in itertools.count(2)))
+    aside = next(aside for aside in map(path.with_name, names) if not aside.exists())
     try:
         path.rename(aside)
     except FileNotFoundError:

@@ -6,14 +6,13 @@ in which order they come is not among them.
 """
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dropover
 from dropover.lab.data.parts.loading import content_of
-from dropover.lab.digests import of_plain
+from dropover.lab.digests import of_bytes, of_plain
 from dropover.lab.machine import deciding_versions
 from dropover.lab.models.parts.foreign import TIMM
 from dropover.lab.records.sources import user_sources
@@ -22,9 +21,12 @@ from dropover.lab.user_code import is_user_code
 
 Ingredients = Mapping[str, Any]
 
+# What a trial does import, and what yet only words errors, refuses names or shows how far something is.
+WORDS_ONLY = ("lab/blame.py", "lab/study/names.py", "lab/waiting.py")
 # What only plans, shows or judges results: editing it leaves every trial's rows as they are. All else counts, and
-# nothing that a trial runs may import what is listed here.
+# nothing that a trial runs may import anything else that is listed here.
 BESIDE_TRIALS = (
+    *WORDS_ONLY,
     "cli/",
     "lab/judging/",
     "lab/pictures/",
@@ -33,6 +35,7 @@ BESIDE_TRIALS = (
     "lab/records/labels.py",
     "lab/records/stock.py",
     "lab/records/store.py",
+    "lab/records/trials.py",
     "lab/report/",
     "lab/reproductions/",
     "lab/running/checks.py",
@@ -54,11 +57,7 @@ def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
         ValueError: the user's code can't be had.
     """
     settings = study.model_dump(mode="json", include={"model", "training", "evaluation"})
-    return {
-        "settings": {**settings, "arm": _nameless(arm)},
-        "seed": seed,
-        **surroundings(study, BESIDE_TRIALS),
-    }
+    return {"settings": {**settings, "arm": _nameless(arm)}, "seed": seed, **surroundings(study)}
 
 
 def net_fingerprint(study: Study, arm: Arm, seed: int) -> str:
@@ -68,26 +67,14 @@ def net_fingerprint(study: Study, arm: Arm, seed: int) -> str:
     layer draws that is random at inference.
     """
     settings = study.model_dump(mode="json", include={"model", "training"})
-    return fingerprint(
-        {
-            "settings": {**settings, "arm": _nameless(arm), "test_batch": study.evaluation.batch_size},
-            "seed": seed,
-            **surroundings(study, AFTER_TRAINING),
-        }
-    )
-
-
-def fingerprint(ingredients: Ingredients) -> str:
-    """One digest of all ingredients."""
-    return of_plain(ingredients)
+    settings |= {"arm": _nameless(arm), "test_batch": study.evaluation.batch_size}
+    return of_plain({"settings": settings, "seed": seed, **surroundings(study, AFTER_TRAINING)})
 
 
 def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dict[str, Any]:
     """The ingredients that all trials of a study share, as this process has them; raises as `trial_ingredients`.
 
-    Args:
-        study: A study that has been checked.
-        left_out: Files and folders of this package that do not count.
+    Files and folders of this package that are left out do not count.
     """
     of_timm = study.model.name.startswith(TIMM)
     names = [study.data.name] if of_timm else [study.model.name, study.data.name]
@@ -105,12 +92,8 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
 def code(left_out: tuple[str, ...]) -> str:
     """Digest of the package's source, less the files and folders named: edited code must not pass for its old self."""
     root = Path(str(dropover.__file__)).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith(left_out):
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*.py")}
+    return of_plain({name: of_bytes(files[name].read_bytes()) for name in files if not name.startswith(left_out)})
 
 
 def _nameless(arm: Arm) -> dict[str, Any]:

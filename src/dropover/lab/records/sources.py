@@ -7,14 +7,15 @@ configuration, can't be seen here.
 
 import ast
 import functools
-import hashlib
 import importlib.util
+import itertools
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from dropover.lab.digests import of_bytes
 from dropover.lab.user_code import current_directory_importable, factory_named
 
 _IMPORTERS = ("import_module", "__import__")
@@ -27,9 +28,8 @@ _SEARCHERS = ("iter_modules", "walk_packages", "spec_from_file_location", "run_p
 class UserSources:
     """What one factory of the user's rests on.
 
-    Attributes:
-        files: From each file's path, seen from where it is imported, to the SHA-256 of its content.
-        packages: The installed packages that those files import, by the names they are imported by.
+    `files` go from each file's path, seen from where it is imported, to the SHA-256 of its content; `packages` are the
+    installed ones that those files import, by the names they are imported by.
     """
 
     files: dict[str, str]
@@ -93,7 +93,7 @@ class _Search:
 
     def _read(self, key: str, file: Path) -> bytes:
         content = file.read_bytes()
-        self._files[key] = hashlib.sha256(content).hexdigest()
+        self._files[key] = of_bytes(content)
         return content
 
     def _follow(self, content: bytes, inside: str, package: ModuleSpec) -> None:
@@ -101,11 +101,10 @@ class _Search:
             tree = ast.parse(content)
         except (SyntaxError, ValueError, RecursionError):
             return  # it can't be imported either
-        found = list(_imports(tree, inside))
-        self._waiting += [name for name in found if name is not None]
-        if None in found and _is_own(package):
-            for root, file in _beside(package):
-                relative = file.relative_to(root)
+        imports = list(_imports(tree, inside))
+        self._waiting += [name for name in imports if name is not None]
+        if None in imports and _is_own(package):
+            for relative, file in _beside(package):
                 self._read(relative.as_posix(), file)
                 self._waiting.append(".".join(relative.with_suffix("").parts).removesuffix(".__init__"))
 
@@ -113,9 +112,7 @@ class _Search:
 def _imports(tree: ast.AST, inside: str) -> Iterator[str | None]:
     """The names that may be modules which a module imports, anywhere in it; None for one that can't be told.
 
-    Args:
-        tree: The module's code.
-        inside: The package that it is in, or is; relative imports start there.
+    Relative imports start at the package that it is `inside`, or is.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -160,9 +157,8 @@ def _spec(name: str) -> ModuleSpec | None:
 
 def _place(spec: ModuleSpec) -> Path | None:
     """The folder of a package or file of a module; None for what is built into Python."""
-    locations = list(spec.submodule_search_locations or [])
-    if locations:
-        return Path(locations[0])
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
     return Path(spec.origin) if spec.has_location and spec.origin is not None else None
 
 
@@ -174,20 +170,18 @@ def _is_installed(spec: ModuleSpec) -> bool:
 def _is_own(spec: ModuleSpec) -> bool:
     """Whether it is neither installed nor of the standard library."""
     place = _place(spec)
-    standard = (Path(sysconfig.get_path(kind)) for kind in ("stdlib", "platstdlib"))
-    return place is not None and not _is_installed(spec) and not any(place.is_relative_to(each) for each in standard)
+    standard = (sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib"))
+    return place is not None and not _is_installed(spec) and not any(map(place.is_relative_to, standard))
 
 
 def _beside(package: ModuleSpec) -> Iterator[tuple[Path, Path]]:
-    """Every Python file of a package, or of a module's folder and the packages in it; each after its root."""
+    """Every Python file of a package, or of a module's folder and the packages in it: seen from there, and whole."""
     place = _place(package)
     if place is None:
         return
     root = place.parent
-    if package.submodule_search_locations:
-        folders = [place]
-    else:
-        yield from ((root, file) for file in sorted(root.glob("*.py")))
-        folders = sorted(init.parent for init in root.glob("*/__init__.py"))
-    for folder in folders:
-        yield from ((root, file) for file in sorted(folder.rglob("*.py")))
+    files = [place.rglob("*.py")]
+    if not package.submodule_search_locations:
+        files = [root.glob("*.py"), *(init.parent.rglob("*.py") for init in root.glob("*/__init__.py"))]
+    for file in sorted(itertools.chain(*files)):
+        yield file.relative_to(root), file

@@ -1,23 +1,21 @@
 """What a results' folder has for a study: results to take over, files set aside, and why trials run again."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dropover.lab.records.again import listed, why_again
 from dropover.lab.records.files import DamagedError, set_aside
-from dropover.lab.records.store import Finished, Trial, as_twin, known_trials, read_trial, trials_of
+from dropover.lab.records.store import Finished, earlier_trials, read_trial
+from dropover.lab.records.trials import Trial, trials_of
 from dropover.lab.study import Study
 
 
 @dataclass
 class Stock:
-    """What there is, and what there is to do.
+    """The trials that there are results of, and those that are to be run.
 
-    Attributes:
-        finished: The trials that there are results of.
-        missing: Those that are to be run. Of trials that differ in name alone only the first is among them.
-        twins: From the fingerprint of every trial to the later ones that differ from it in name alone.
-        notes: What is to be said about it, a line each: files set aside, why trials run again, arms that are the same.
+    Of trials that differ in name alone only the first is missing; `twins` go from its fingerprint to the later ones.
+    `notes` are what is to be said, a line each: files set aside, why trials run again, arms that are the same.
     """
 
     finished: list[Finished] = field(default_factory=list)
@@ -26,18 +24,16 @@ class Stock:
     notes: list[str] = field(default_factory=list)
 
     def with_twins(self, finished: Finished) -> list[Finished]:
-        """A trial's results, and the same for each of its twins."""
-        return [finished, *(as_twin(finished, twin) for twin in self.twins[finished.trial.fingerprint])]
+        """A trial's results, and the same for each of its twins, which took no time of its own."""
+        twins = self.twins[finished.trial.fingerprint]
+        return [finished, *(replace(finished, trial=twin, seconds=0.0) for twin in twins)]
 
 
 def take_stock(folder: Path, study: Study) -> Stock:
     """Which of a study's trials have results in a folder, and why others that once had some have none.
 
-    A file that is not what was written is set aside under another name.
-
-    Args:
-        folder: The results' folder; it need not exist.
-        study: A study that has been checked.
+    A file that is not what was written is set aside under another name. The results' folder need not exist; the study
+    has been checked.
 
     Raises:
         OSError: such a file can't be renamed.
@@ -53,30 +49,22 @@ def take_stock(folder: Path, study: Study) -> Stock:
     absent: list[Trial] = []
     for first in firsts.values():
         try:
-            known = read_trial(folder, first)
+            finished = read_trial(folder, first)
         except DamagedError as reason:
             stock.notes.append(f"{set_aside(first.path(folder), reason)}; {first.label} runs again")
             stock.missing.append(first)
             continue
-        if known is None:
+        if finished is not None:
+            stock.finished += stock.with_twins(finished)
+        else:
             stock.missing.append(first)
             absent += [first, *stock.twins[first.fingerprint]]
-        else:
-            stock.finished += stock.with_twins(known)
-    stock.notes += _about_twins(firsts, stock)
-    if absent:
-        stock.notes += _about_absent(folder, study, absent)
-    return stock
-
-
-def _about_twins(firsts: dict[str, Trial], stock: Stock) -> list[str]:
     pairs = {twin.arm.label: firsts[same].arm.label for same, twins in stock.twins.items() for twin in twins}
-    return [f"{arm} has the settings of {first}: run once, counted for both" for arm, first in pairs.items()]
-
-
-def _about_absent(folder: Path, study: Study, absent: list[Trial]) -> list[str]:
-    known, strange = known_trials(folder)
-    notes = why_again(study, absent, known)
-    if strange:
-        notes.append(f"not taken over from {folder / 'trials'}, damaged or of an older format: {listed(strange)}")
-    return notes
+    stock.notes += [f"{arm} has the settings of {first}: run once, counted for both" for arm, first in pairs.items()]
+    if absent:
+        earlier, strange = earlier_trials(folder)
+        stock.notes += why_again(study, absent, earlier)
+        if strange:
+            where = f"not taken over from {folder / 'trials'}, damaged or of an older format"
+            stock.notes.append(f"{where}: {listed(strange)}")
+    return stock

@@ -1,10 +1,8 @@
 """Results on disk: one file a trial, with a checksum, and the long table made from them."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +10,13 @@ import pandas as pd
 
 from dropover.lab.digests import of_plain
 from dropover.lab.machine import machine, versions
-from dropover.lab.records.again import Known
+from dropover.lab.records.again import EarlierTrial
 from dropover.lab.records.files import DamagedError, write_text
-from dropover.lab.records.fingerprints import Ingredients, fingerprint, trial_ingredients
 from dropover.lab.records.rows import Row
-from dropover.lab.study import Arm, Study
+from dropover.lab.records.trials import Trial
+from dropover.lab.study import Study
 
-_KNOWN = ("study", "arm", "seed", "data", "ingredients")
 COLUMNS = ["arm", "seed", *(column.name for column in fields(Row))]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One arm with one seed: the unit of work, and of what a rerun takes over.
-
-    Attributes:
-        arm: The arm.
-        seed: The seed.
-        ingredients: What its results are determined by.
-    """
-
-    arm: Arm
-    seed: int
-    ingredients: Ingredients = field(compare=False, repr=False)
-
-    @property
-    def label(self) -> str:
-        """How the trial is called in messages."""
-        return f"{self.arm.label}, seed {self.seed}"
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Digest of its ingredients: trials that have the same have the same results, whatever they are called."""
-        return fingerprint(self.ingredients)
-
-    def path(self, folder: Path) -> Path:
-        """Its file below the results' folder. The name of the arm has no part in it, so that it may be changed."""
-        method = re.sub(r"[^a-z0-9]+", "-", self.arm.method.lower()).strip("-")[:60] or "arm"
-        return folder / "trials" / f"{method}-{self.seed}-{self.fingerprint[:16]}.json"
 
 
 @dataclass(frozen=True)
@@ -60,15 +27,6 @@ class Finished:
     rows: Sequence[Row]
     seconds: float
     circumstances: Mapping[str, Any]
-
-
-def trials_of(study: Study) -> list[Trial]:
-    """Every arm × seed, seed by seed, so that a run that stops early has whole pairs.
-
-    Raises:
-        ValueError: the images or the user's code can't be had.
-    """
-    return [Trial(arm, seed, trial_ingredients(study, arm, seed)) for seed in study.seeds for arm in study.arms]
 
 
 def write_trial(folder: Path, study: Study, trial: Trial, rows: Sequence[Row], seconds: float) -> Finished:
@@ -97,37 +55,28 @@ def read_trial(folder: Path, trial: Trial) -> Finished | None:
     content = _content(trial.path(folder))
     if content is None:
         return None
-    if fingerprint(content["ingredients"]) != trial.fingerprint:
+    if of_plain(content["ingredients"]) != trial.fingerprint:
         raise DamagedError("is another trial's")
     rows = [Row(*columns) for columns in content["rows"]]
     return Finished(trial, rows, content["seconds"], content["circumstances"])
 
 
-def as_twin(finished: Finished, twin: Trial) -> Finished:
-    """The same results for a trial of the same settings; it took no time of its own."""
-    return replace(finished, trial=twin, seconds=0.0)
-
-
-def known_trials(folder: Path) -> tuple[list[Known], list[str]]:
+def earlier_trials(folder: Path) -> tuple[list[EarlierTrial], list[str]]:
     """The trials of a folder, of whatever study and ingredients, and the files that can't be told."""
-    known, strange = [], []
+    earlier, strange = [], []
     for path in sorted((folder / "trials").glob("*.json")):
         try:
             content = _content(path)
             if content is not None:
-                study, arm, seed, data, ingredients = (content[key] for key in _KNOWN)
-                known.append(Known(study, arm, seed, data, ingredients, path.stat().st_mtime))
+                of_file = {key: content[key] for key in ("study", "arm", "seed", "data", "ingredients")}
+                earlier.append(EarlierTrial(**of_file, written=path.stat().st_mtime))
         except (DamagedError, OSError, KeyError):
             strange.append(path.name)
-    return known, strange
+    return earlier, strange
 
 
 def _content(path: Path) -> dict[str, Any] | None:
-    """A trial's file; None where there is none.
-
-    Raises:
-        DamagedError: it is not what was written.
-    """
+    """A trial's file; None where there is none. `DamagedError` if it is not what was written."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:

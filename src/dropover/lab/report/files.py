@@ -13,11 +13,11 @@ from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
 from dropover.lab.records.store import table_of
 from dropover.lab.report.page import render
-from dropover.lab.running.runner import Outcome
+from dropover.lab.running.runner import StudyRun
 from dropover.lab.study import Study
 
 
-def write_files(folder: Path, study: Study, outcome: Outcome, jobs: int, command: str) -> Answer | None:
+def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str) -> Answer | None:
     """Write study.toml, and report.html if at least one trial is finished.
 
     Args:
@@ -49,7 +49,7 @@ def study_text(study: Study, circumstances: dict[str, Any]) -> str:
     return tomli_w.dumps({**content, "circumstances": circumstances})
 
 
-def _details(outcome: Outcome, jobs: int, command: str) -> dict[str, Any]:
+def _details(outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
     here = {**versions(), **machine()}
     # Trials of another version are never taken over, but those of another machine are.
     elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(here["cpu"])}

@@ -14,7 +14,7 @@ from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.report import charts
 from dropover.lab.report.templates import environment
-from dropover.lab.running.runner import Outcome
+from dropover.lab.running.runner import StudyRun
 from dropover.lab.study import Arm, AttackSettings
 from dropover.methods import METHODS
 
@@ -28,7 +28,7 @@ class Chart:
     description: str
 
 
-def render(answer: Answer, run: Outcome, counts: Mapping[str, int], details: Mapping[str, Any]) -> str:
+def render(answer: Answer, run: StudyRun, counts: Mapping[str, int], details: Mapping[str, Any]) -> str:
     """The whole page as HTML.
 
     Args:

@@ -1,15 +1,14 @@
 """What a study asks for that can't be had: found by trying each part on something tiny, before anything is trained."""
 
-import difflib
 import inspect
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from dropover.lab.attacks import ATTACKS
-from dropover.lab.attacks.parts.task import PIXELS
+from dropover.lab.attacks.parts.task import PIXELS, Terms
 from dropover.lab.blame import ForeignError, Problem, is_foreign, one_line
 from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import load_data, source_of
@@ -23,6 +22,7 @@ from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Arm, AttackSettings, DataSettings, Study
 from dropover.methods import METHODS
+from dropover.registry import did_you_mean
 
 # What the other rows of the long table are called.
 _MEASURES = {"clean", "train_loss", "test_loss", "test_accuracy", "seconds", "images_per_second", PER_SECOND}
@@ -35,37 +35,21 @@ def problems_of(study: Study) -> list[Problem]:
     two images, and noises and attacks are tried on a single pixel. Where the user's own code fails at it, the problem
     has that error as its cause.
     """
-    data, problems = _data(study)
+    check = _Check(study)
+    data = check.data()
     # Without images the rest is checked on two grey ones of MNIST's shape, so that all problems come in one go.
-    shown = data if data is not None else _stand_in()
-    network, model_problems = _model(study, shown)
-    problems += model_problems
+    images = data if data is not None else _stand_in()
+    network = check.network(images)
     for index, arm in enumerate(study.arms):
-        problems += _arm(f"arms[{index}]", study, arm, shown, network)
-    problems += _inference_rates(study)
-    problems += _noises(study)
-    problems += _attacks(study, shown)
-    if data is not None and (study.evaluation.attack_images or 0) > len(data.test_labels):
-        problems.append(
-            Problem(
-                f"evaluation.attack_images: must be at most {len(data.test_labels)}, the test images that the study "
-                f"has, got {study.evaluation.attack_images}"
-            )
-        )
-    return problems
-
-
-def _data(study: Study) -> tuple[Data | None, list[Problem]]:
-    try:
-        source_of(study.data.name)
-    except ValueError as error:
-        return None, [Problem(f"data.name: {error}", error)]
-    try:
-        return load_data(study.data), []
-    except ValueError as error:
-        return None, [_located("data", error, DataSettings.model_fields)]
-    except BaseException as error:
-        return None, [_failed("data", study.data.name, error)]
+        check.arm(f"arms[{index}]", arm, images, network)
+    check.inference_rates()
+    check.noises()
+    check.attacks(images)
+    most, asked = 0 if data is None else len(data.test_labels), study.evaluation.attack_images
+    if data is not None and asked is not None and asked > most:
+        line = f"must be at most {most}, the test images that the study has, got {asked}"
+        check.say("evaluation.attack_images", line)
+    return check.problems
 
 
 def _stand_in() -> Data:
@@ -73,153 +57,146 @@ def _stand_in() -> Data:
     return Data(images, labels, images, labels, tuple("0123456789"))
 
 
-def _model(study: Study, data: Data) -> tuple[nn.Module | None, list[Problem]]:
-    """The network without any arm's layers, or None where it can't be built."""
-    name, given = study.model.name, study.model.settings
-    try:
-        network = network_named(name)
-    except ValueError as error:
-        return None, [Problem(f"model.name: {error}", error)]
-    known = network.settings()
-    unknown = [] if network.takes_any_setting else [setting for setting in given if setting not in known]
-    missing = [key for key, default in known.items() if default is inspect.Parameter.empty and key not in given]
-    problems = [
-        Problem(f"model.{each}: network {name} has no such setting: {_closest(each, known)}") for each in unknown
-    ]
-    problems += [Problem(f"model: network {name} needs a setting {each!r}") for each in missing]
-    if problems:
-        return None, problems
-    try:
-        return build_network(study, 0, data), []
-    except (TypeError, ValueError) as error:
-        return None, [_located("model", error, given)]
-    except BaseException as error:
-        return None, [_failed("model", name, error)]
+class _Check:
+    """Tries the parts of a study, and gathers what is wrong."""
 
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.problems: list[Problem] = []
 
-def _arm(key: str, study: Study, arm: Arm, data: Data, network: nn.Module | None) -> list[Problem]:
-    if arm.method == NONE:
-        useless = [*(["at"] if arm.at is not None else []), *arm.settings]
-        return [Problem(f"{key}.{name}: has no effect, since method {NONE!r} places nothing") for name in useless]
-    try:
-        method = METHODS.get(arm.method)
-    except ValueError as error:
-        return [Problem(f"{key}.method: {error}, {NONE}")]
-    if method.kind == "weights":
-        return [Problem(f"{key}.method: {method.name} wraps a layer and can't be placed in a study")]
-    problems: list[Problem] = []
-    if study.evaluation.inference_rates and method.name not in with_a_rate():
-        problems.append(
-            Problem(
-                f"{key}.method: {method.name} has no rate at inference, which evaluation.inference_rates asks for: "
-                f"methods that have one are {', '.join(with_a_rate())}"
-            )
-        )
-    if arm.at == []:
-        problems.append(Problem(f"{key}.at: is empty: leave it out for the default position, or name one"))
-        network = None
-    try:
-        method.make(units=8, **arm.settings)
-        if network is not None:
-            place_arm(network, study, arm, shown_images(data)).remove()
-    except PositionError as error:
-        problems.append(Problem(f"{key}.at: {' '.join(str(error).split())}", error))
-    except (TypeError, ValueError) as error:
-        problems.append(_located(key, error, arm.settings))
-    except BaseException as error:
-        problems.append(_failed(key, f"network {study.model.name} with this arm's layers", error))
-    return problems
+    def say(self, key: str, line: str, cause: BaseException | None = None) -> None:
+        self.problems.append(Problem(f"{key}: {line}", cause))
 
+    @contextmanager
+    def trying(self, key: str, settings: Collection[str] = (), what: str = "") -> Iterator[None]:
+        """Gather a refusal that is raised inside, under the key of the setting that its message names first, if any.
 
-def _inference_rates(study: Study) -> Iterator[Problem]:
-    rates = study.evaluation.inference_rates
-    if rates and max(rates) > 1:
-        yield Problem(f"evaluation.inference_rates: must be at most 1, got {max(rates):g}")
-    if rates and all(arm.method == NONE for arm in study.arms):
-        yield Problem(f"evaluation.inference_rates: has no effect, since no arm has another method than {NONE!r}")
-
-
-def _noises(study: Study) -> Iterator[Problem]:
-    image = torch.zeros(1, 1, 1, 1)
-    for name, levels in study.evaluation.noise.items():
+        With the user's code, which is `what` is tried, so is anything else that it may raise, even to end the program;
+        but Ctrl-C goes on its way.
+        """
         try:
-            noise = NOISES.get(name)
-            for level in levels:
-                noise.apply(image, level, generator(0, "check"))
+            yield
+        except PositionError as error:
+            self.say(f"{key}.at", " ".join(str(error).split()), error)
         except (TypeError, ValueError) as error:
-            yield Problem(f"evaluation.noise.{name}: {error}")
+            message = one_line(error) if is_foreign(error) and not isinstance(error, ForeignError) else str(error)
+            words = message.replace("'", " ").replace(",", " ").split()
+            setting = next((f".{word}" for word in words if word in settings), "")
+            self.say(f"{key}{setting}", message, error)
+        except BaseException as error:
+            if not what or isinstance(error, KeyboardInterrupt):
+                raise
+            self.say(key, f"{what} failed: {one_line(error)}", error)
 
+    def unknown(self, key: str, what: str, names: Iterable[str], settings: Collection[str]) -> bool:
+        """Whether some of the names are of no setting."""
+        unknown = [name for name in names if name not in settings]
+        there_are = f"known are {', '.join(settings)}" if settings else "it has none"
+        for name in unknown:
+            self.say(f"{key}.{name}", f"{what} has no such setting: {did_you_mean(name, settings, most=2)}{there_are}")
+        return bool(unknown)
 
-def _attacks(study: Study, data: Data) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    units: dict[str, tuple[int, list[float]]] = {}
-    taken = {*_MEASURES, *WORST.values(), *NOISES.names()}
-    for index, settings in enumerate(study.evaluation.attacks):
-        key = f"evaluation.attacks[{index}]"
-        if settings.label in seen:
-            yield Problem(
-                f"{key}.label: {settings.label!r} is attacks[{seen[settings.label]}] already: put all eps into one "
-                "entry, or give one of them another label"
-            )
-        if settings.label in taken or settings.label.endswith((OF_CORRECT, AT_INFERENCE)):
-            yield Problem(f"{key}.label: {settings.label!r} is what another figure of the results is called")
-        seen.setdefault(settings.label, index)
-        found = _attack(key, settings, data)
-        yield from found
-        if found:
-            continue
-        terms = ATTACKS.get(settings.name).terms(settings.settings)
-        first, stds = units.setdefault(terms.norm, (index, terms.stds))
-        if stds != terms.stds:
-            yield Problem(
-                f"{key}.units: eps are in other units than those of attacks[{first}]: the worst case over all attacks "
-                f"in {terms.norm} needs one unit"
-            )
+    def data(self) -> Data | None:
+        """The images, or None where they can't be had."""
+        settings = self.study.data
+        with self.trying("data.name"):
+            source_of(settings.name)
+            with self.trying("data", DataSettings.model_fields, settings.name):
+                return load_data(settings)
+        return None
 
+    def network(self, data: Data) -> nn.Module | None:
+        """The network without any arm's layers, or None where it can't be built."""
+        name, given = self.study.model.name, self.study.model.settings
+        with self.trying("model.name"):
+            network = network_named(name)
+            settings = network.settings()
+            unknown = self.unknown("model", f"network {name}", [] if network.takes_any_setting else given, settings)
+            needed = [each for each, default in settings.items() if default is inspect.Parameter.empty]
+            missing = [each for each in needed if each not in given]
+            for each in missing:
+                self.say("model", f"network {name} needs a setting {each!r}")
+            if not unknown and not missing:
+                with self.trying("model", given, name):
+                    return build_network(self.study, 0, data)
+        return None
 
-def _attack(key: str, settings: AttackSettings, data: Data) -> list[Problem]:
-    """Problems of one attack, found on a black image at eps = 0, where it checks all and does nothing."""
-    try:
-        attack = ATTACKS.get(settings.name)
-    except ValueError as error:
-        return [Problem(f"{key}.name: {error}")]
-    unknown = [name for name in settings.settings if name not in attack.settings]
-    if unknown:
-        return [
-            Problem(f"{key}.{name}: attack {settings.name} has no such setting: {_closest(name, attack.settings)}")
-            for name in unknown
-        ]
-    image, label = torch.zeros((1, *data.train_images.shape[1:])), torch.zeros(1, dtype=torch.int64)
-    with seeded(0, WEIGHTS):
-        model = nn.Sequential(nn.Flatten(), nn.Linear(image.numel(), len(data.classes)))
-    try:
-        terms = attack.terms(settings.settings)
-        furthest = float(terms.ball(image).length(torch.ones_like(image)))
-        attack.run(model, image, label, [0.0], generator(0, "check"), **settings.settings)
-    except (TypeError, ValueError) as error:
-        return [_located(key, error, settings.settings)]
-    if max(settings.eps) > furthest:
-        unit = "in pixels" if terms.units == PIXELS else "in units of the normalised input"
-        return [Problem(f"{key}.eps: is {unit}, at most {furthest:g} ({terms.norm}), got {max(settings.eps)}")]
-    return []
+    def arm(self, key: str, arm: Arm, data: Data, network: nn.Module | None) -> None:
+        """Make the arm's layers, and place them if there is a network."""
+        if arm.method == NONE:
+            for name in [*(["at"] if arm.at is not None else []), *arm.settings]:
+                self.say(f"{key}.{name}", f"has no effect, since method {NONE!r} places nothing")
+            return
+        try:
+            method = METHODS.get(arm.method)
+        except ValueError as error:
+            self.say(f"{key}.method", f"{error}, {NONE}")
+            return
+        if method.kind == "weights":
+            self.say(f"{key}.method", f"{method.name} wraps a layer and can't be placed in a study")
+            return
+        if self.study.evaluation.inference_rates and method.name not in with_a_rate():
+            line = f"{method.name} has no rate at inference, which evaluation.inference_rates asks for"
+            self.say(f"{key}.method", f"{line}: methods that have one are {', '.join(with_a_rate())}")
+        if arm.at == []:
+            self.say(f"{key}.at", "is empty: leave it out for the default position, or name one")
+        with self.trying(key, arm.settings, f"network {self.study.model.name} with this arm's layers"):
+            method.make(units=8, **arm.settings)
+            if network is not None and arm.at != []:
+                place_arm(network, self.study, arm, shown_images(data)).remove()
 
+    def inference_rates(self) -> None:
+        """The rates themselves, and whether any arm has layers for them."""
+        key, rates = "evaluation.inference_rates", self.study.evaluation.inference_rates
+        if rates and max(rates) > 1:
+            self.say(key, f"must be at most 1, got {max(rates):g}")
+        if rates and all(arm.method == NONE for arm in self.study.arms):
+            self.say(key, f"has no effect, since no arm has another method than {NONE!r}")
 
-def _closest(name: str, known: Mapping[str, Any] | list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=2)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}known are {', '.join(known)}" if known else "it has none"
+    def noises(self) -> None:
+        """Every noise at every level, on a single pixel."""
+        for name, levels in self.study.evaluation.noise.items():
+            with self.trying(f"evaluation.noise.{name}"):
+                noise = NOISES.get(name)
+                for level in levels:
+                    noise.apply(torch.zeros(1, 1, 1, 1), level, generator(0, "check"))
 
+    def attacks(self, data: Data) -> None:
+        """Every attack, and whether their labels and units go together."""
+        labels: dict[str, int] = {}
+        units: dict[str, tuple[int, list[float]]] = {}
+        taken = {*_MEASURES, *WORST.values(), *NOISES.names()}
+        for index, settings in enumerate(self.study.evaluation.attacks):
+            key, label = f"evaluation.attacks[{index}]", settings.label
+            if label in labels:
+                line = f"{label!r} is attacks[{labels[label]}] already: put all eps into one entry"
+                self.say(f"{key}.label", f"{line}, or give one of them another label")
+            if label in taken or label.endswith((OF_CORRECT, AT_INFERENCE)):
+                self.say(f"{key}.label", f"{label!r} is what another figure of the results is called")
+            labels.setdefault(label, index)
+            terms = self.attack(key, settings, data)
+            if terms is None:
+                continue
+            first, stds = units.setdefault(terms.norm, (index, terms.stds))
+            if stds != terms.stds:
+                line = f"eps are in other units than those of attacks[{first}]"
+                self.say(f"{key}.units", f"{line}: the worst case over all attacks in {terms.norm} needs one unit")
 
-def _located(key: str, error: Exception, names: Mapping[str, Any] | tuple[str, ...]) -> Problem:
-    """An error of a part, under the key of the setting that its message names first (or of the whole table)."""
-    message = one_line(error) if is_foreign(error) and not isinstance(error, ForeignError) else str(error)
-    words = message.replace("'", " ").replace(",", " ").split()
-    setting = next((word for word in words if word in names), None)
-    return Problem(f"{key}.{setting}: {message}" if setting is not None else f"{key}: {message}", error)
-
-
-def _failed(key: str, what: str, error: BaseException) -> Problem:
-    """Anything else that the user's code may raise, even to end the program; but Ctrl-C goes on its way."""
-    if isinstance(error, KeyboardInterrupt):
-        raise error
-    return Problem(f"{key}: {what} failed: {one_line(error)}", error)
+    def attack(self, key: str, settings: AttackSettings, data: Data) -> Terms | None:
+        """One attack, on a black image at eps = 0, where it checks all and does nothing; its terms, if all is well."""
+        image, label = torch.zeros((1, *data.train_images.shape[1:])), torch.zeros(1, dtype=torch.int64)
+        with seeded(0, WEIGHTS):
+            model = nn.Sequential(nn.Flatten(), nn.Linear(image.numel(), len(data.classes)))
+        with self.trying(f"{key}.name"):
+            attack = ATTACKS.get(settings.name)
+            if self.unknown(key, f"attack {settings.name}", settings.settings, attack.settings):
+                return None
+            with self.trying(key, settings.settings):
+                terms = attack.terms(settings.settings)
+                furthest = float(terms.norm_for(image).length(torch.ones_like(image)))
+                attack.run(model, image, label, [0.0], generator(0, "check"), **settings.settings)
+                if max(settings.eps) <= furthest:
+                    return terms
+                unit = "in pixels" if terms.units == PIXELS else "in units of the normalised input"
+                self.say(f"{key}.eps", f"is {unit}, at most {furthest:g} ({terms.norm}), got {max(settings.eps)}")
+        return None

@@ -14,11 +14,12 @@ from pathlib import Path
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
-from dropover.lab.records.store import Finished, Trial, table_of, write_table, write_trial
+from dropover.lab.records.store import Finished, table_of, write_table, write_trial
+from dropover.lab.records.trials import Trial
 from dropover.lab.running.guard import Guarded
 from dropover.lab.running.starting import OUTPUT, begin
 from dropover.lab.running.stopping import stops_held
-from dropover.lab.running.trial import Progress, run_trial
+from dropover.lab.running.trial import TrialProgress, run_trial
 from dropover.lab.running.worker import Died, TrialFunction
 from dropover.lab.study import Study
 
@@ -35,7 +36,7 @@ class Moved:
     """A running trial tells how far it is."""
 
     trial: Trial
-    progress: Progress
+    progress: TrialProgress
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,19 @@ Listener = Callable[[Event], None]
 
 
 @dataclass
-class Outcome:
-    """What a run has brought, whole or not."""
+class StudyRun:
+    """What the run of a study has brought, whole or not.
+
+    Of the finished trials an earlier run had those `reused`; `stop` is what stopped it before its end, if anything did,
+    and `printed` the file with what its trials printed, if they did.
+    """
 
     total: int
-    finished: list[Finished] = field(default_factory=list)
+    finished: list[Finished]
+    reused: int
     failed: list[Failed] = field(default_factory=list)
-    reused: int = 0
     stop: KeyboardInterrupt | None = None
-    """What stopped it before its end, if anything did."""
     printed: Path | None = None
-    """The file with what its trials printed, if they did."""
     seconds: float = 0.0
 
 
@@ -87,7 +90,7 @@ def run_study(
     listener: Listener = lambda _: None,
     trial: TrialFunction = run_trial,
     store: Path | None = None,
-) -> Outcome:
+) -> StudyRun:
     """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
 
     Each trial is written when it ends, and results.csv with it. Ctrl-C stops the workers and returns what is
@@ -105,47 +108,41 @@ def run_study(
     store = folder if store is None else store
     started = time.perf_counter()
     stock = take_stock(store, study)
-    outcome = Outcome(len(study.arms) * len(study.seeds), list(stock.finished), reused=len(stock.finished))
+    run = StudyRun(len(study.arms) * len(study.seeds), list(stock.finished), len(stock.finished))
     for line in stock.notes:
         listener(Noted(line))
-    for known in stock.finished:
-        listener(Ended(known, reused=True))
-    waiting, guarded = deque(stock.missing), Guarded(trial, surroundings(study))
-    write_table(table_of(outcome.finished, study), folder / "results.csv")
+    for finished in stock.finished:
+        listener(Ended(finished, reused=True))
+    work = pickle.dumps((study, Guarded(trial, surroundings(study))))
+    write_table(table_of(run.finished, study), folder / "results.csv")
     workers: list[_Worker] = []
     before = _size(folder / OUTPUT)
     try:
-        for event in _work_off(waiting, jobs, workers, lambda: _Worker(study, guarded, folder)):
+        for event in _work_off(deque(stock.missing), jobs, workers, lambda: _Worker(work, folder)):
             if isinstance(event, _Returned):
-                done = write_trial(store, study, event.trial, event.rows, event.seconds)
-                ended = stock.with_twins(done)
-                outcome.finished += ended
-                write_table(table_of(outcome.finished, study), folder / "results.csv")
-                for each in ended:
-                    listener(Ended(each, reused=False))
+                ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
+                run.finished += ended
+                write_table(table_of(run.finished, study), folder / "results.csv")
+                for finished in ended:
+                    listener(Ended(finished, reused=False))
             elif isinstance(event, Failed):
                 for one in (event.trial, *stock.twins[event.trial.fingerprint]):
-                    outcome.failed.append(Failed(one, event.reason))
-                    listener(outcome.failed[-1])
+                    run.failed.append(Failed(one, event.reason))
+                    listener(run.failed[-1])
             else:
                 listener(event)
     except KeyboardInterrupt as stop:
-        outcome.stop = stop
+        run.stop = stop
     finally:
         with stops_held():
             for worker in workers:
                 worker.stop()
-        outcome.seconds = time.perf_counter() - started
-    outcome.printed = _printed(folder / OUTPUT, before)
-    return outcome
-
-
-def _printed(output: Path, before: int) -> Path | None:
-    """The file of what trials printed, if it has grown; an empty one is taken away."""
-    size = _size(output)
+        run.seconds = time.perf_counter() - started
+    size = _size(folder / OUTPUT)
     if not size:
-        output.unlink(missing_ok=True)
-    return output if size > before else None
+        (folder / OUTPUT).unlink(missing_ok=True)
+    run.printed = folder / OUTPUT if size > before else None
+    return run
 
 
 def _size(path: Path) -> int:
@@ -160,13 +157,13 @@ class _Returned:
 
 
 def _work_off(
-    waiting: deque[Trial], jobs: int, workers: list["_Worker"], born: Callable[[], "_Worker"]
+    waiting: deque[Trial], jobs: int, workers: list["_Worker"], make_worker: Callable[[], "_Worker"]
 ) -> Iterator[Started | Moved | Failed | _Returned]:
     """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
     while waiting or workers:
         while len(workers) < jobs and sum(worker.current is None for worker in workers) < len(waiting):
             with stops_held():  # or one that has begun would be in no list, and go on
-                workers.append(born())
+                workers.append(make_worker())
         for worker in [worker for worker in workers if worker.current is None]:
             if waiting:
                 yield worker.give(waiting.popleft())
@@ -177,9 +174,7 @@ def _work_off(
             return
         ready = wait([worker.connection for worker in workers])
         for worker in [worker for worker in workers if worker.connection in ready]:
-            event = worker.receive()
-            if event is not None:
-                yield event
+            yield worker.receive()
             if worker.gone:
                 workers.remove(worker)
                 worker.stop()
@@ -192,11 +187,10 @@ class _Worker:
     processes to the memory killer gives up all that it was running.
     """
 
-    def __init__(self, study: Study, trial: TrialFunction, folder: Path) -> None:
+    def __init__(self, work: bytes, folder: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._output = folder / OUTPUT
-        work = pickle.dumps((study, trial))
         self._process = context.Process(target=begin, args=(work, theirs, folder), daemon=True)
         self._process.start()
         theirs.close()
@@ -210,18 +204,17 @@ class _Worker:
             self.connection.send((trial.arm, trial.seed))
         return Started(trial)
 
-    def receive(self) -> Moved | Failed | _Returned | None:
+    def receive(self) -> Moved | Failed | _Returned:
         trial = self.current
-        if trial is None:
-            return None
+        assert trial is not None
         try:
             message = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.gone = True
             self._process.join()
-            left = f"; what it printed is in {self._output}" if _size(self._output) else ""
-            return Failed(trial, f"its process died ({_cause(self._process.exitcode)}){left}")
-        if isinstance(message, Progress):
+            printed = f"; what it printed is in {self._output}" if _size(self._output) else ""
+            return Failed(trial, f"its process died ({_cause(self._process.exitcode)}){printed}")
+        if isinstance(message, TrialProgress):
             return Moved(trial, message)
         self.current = None
         if isinstance(message, Died):

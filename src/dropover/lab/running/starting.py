@@ -20,10 +20,8 @@ OUTPUT = "output.txt"
 def begin(work: bytes, connection: Connection, folder: Path) -> None:
     """Become a worker that ends with its parent, however that ends.
 
-    Args:
-        work: The pickled study and trial function. Bytes, so that nothing is imported before the parent is watched.
-        connection: This end of the pipe to the parent.
-        folder: The results' folder.
+    The study and the trial function come as pickled bytes, so that nothing is imported before the parent is watched;
+    `connection` is this end of the pipe to it, and `folder` the results' folder.
     """
     leave_stops_to_the_parent()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()

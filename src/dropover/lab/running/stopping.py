@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -33,9 +33,6 @@ def stoppable() -> Iterator[None]:
     The first one is heard, whichever it is, and after it only Ctrl-C, for who doesn't want to wait for what is kept:
     some senders send the others twice, to the process and to its group.
     """
-    if not _in_main_thread():
-        yield
-        return
     stopped = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -44,12 +41,8 @@ def stoppable() -> Iterator[None]:
             stopped = True
             raise Stop(number)
 
-    before = {number: signal.signal(number, stop) for number in _listened_to()}
-    try:
+    with _handled_by(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -58,20 +51,18 @@ def stops_held() -> Iterator[None]:
 
     They are blocked too, which a process that is started inside inherits: it is the sender's to stop, not the signal's.
     """
-    if not _in_main_thread():
-        yield
-        return
     arrived: list[int] = []
-    # Blocking alone would not do: another thread may get the signal, and Python then calls the handler in this one.
-    before = {number: signal.signal(number, lambda n, _frame: arrived.append(n)) for number in _listened_to()}
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS) if hasattr(signal, "pthread_sigmask") else None
+    blockable = _in_main_thread() and hasattr(signal, "pthread_sigmask")
     try:
-        yield
+        # Blocking alone would not do: another thread may get the signal, and Python then calls the handler in this one.
+        with _handled_by(lambda number, _frame: arrived.append(number)):
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS) if blockable else None
+            try:
+                yield
+            finally:
+                if before is not None:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     finally:
-        if blocked is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if arrived:
             signal.raise_signal(arrived[0])
 
@@ -87,10 +78,18 @@ def leave_stops_to_the_parent() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Handle those of `STOPS` that somebody wants to hear, in the main thread alone; afterwards as before."""
+    # A handler that isn't Python's (None) could not be put back.
+    heard = [number for number in STOPS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, handler) for number in heard if _in_main_thread()}
+    try:
+        yield
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+
+
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def _listened_to() -> list[int]:
-    """Those that somebody wants to hear; a handler that isn't Python's (None) could not be put back."""
-    return [number for number in STOPS if signal.getsignal(number) not in (signal.SIG_IGN, None)]

@@ -1,6 +1,5 @@
 """A study file on disk: read, and checked whole before anything is computed."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 from dropover.lab.blame import Problem
 from dropover.lab.study import Scale, Study
 from dropover.lab.study.names import folder_name
+from dropover.registry import did_you_mean
 
 SCALES: tuple[str, ...] = get_args(Scale)
 NUMBERS = ("seeds", "data", "model", "training", "evaluation")
@@ -35,29 +35,6 @@ def built_in_path(name: str = BUILT_IN) -> Path:
     return Path(str(resources.files("dropover.lab") / "studies" / f"{name}.toml"))
 
 
-def load_study(path: Path, seeds: int | None = None, scale: str | None = None, variant: str | None = None) -> Study:
-    """Read and check a study file.
-
-    A file may hold tables `[scales.smoke]`, `[scales.laptop]`, `[scales.paper]`, and `[variants.NAME]`: the one asked
-    for is laid over the rest, table by table; attacks and arms by their label or name, and any other list replaces the
-    list there. The variant comes last.
-
-    Args:
-        path: The file.
-        seeds: Run that many seeds instead of the file's.
-        scale: Which of its scales; the file's own `scale` if not said.
-        variant: Which of its variants; none if not said.
-
-    Raises:
-        StudyError: the file is missing, is not TOML, has no such scale or variant, or asks for what can't be run. One
-            line for each problem.
-    """
-    raw = read_study(path, scale, variant)
-    if seeds is not None:
-        raw["seeds"] = seeds
-    return checked(raw, str(path))
-
-
 def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
     """The study that `raw` describes, its keys, types and names checked; whether it can be run here isn't tried yet.
 
@@ -71,11 +48,7 @@ def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
 
 
 def try_out(study: Study, origin: str) -> None:
-    """Try every part of a study on something tiny, the user's own code too.
-
-    Raises:
-        StudyError: it asks for what can't be run. One line for each problem, beginning with `origin`.
-    """
+    """Try every part of a study on something tiny, the user's own code too; raises like `well_formed`."""
     # Imported here, so that what only reads study files doesn't wait for torch.
     from dropover.lab.running.checks import problems_of
 
@@ -85,14 +58,18 @@ def try_out(study: Study, origin: str) -> None:
 
 
 def checked(raw: Mapping[str, Any], origin: str) -> Study:
-    """The study that `raw` describes, checked whole; raises what `well_formed` and `try_out` do."""
+    """The study that `raw` describes, checked whole: `well_formed` and tried out."""
     study = well_formed(raw, origin)
     try_out(study, origin)
     return study
 
 
 def read_study(path: Path, scale: str | None = None, variant: str | None = None) -> dict[str, Any]:
-    """What a study file says at one scale, in one variant, unchecked. The arguments are those of `load_study`.
+    """What a study file says at one scale, in one variant, unchecked.
+
+    A file may hold tables `[scales.smoke]`, `[scales.laptop]`, `[scales.paper]`, and `[variants.NAME]`: the one asked
+    for is laid over the rest, table by table; attacks and arms by their label or name, and any other list replaces the
+    list there. The variant comes last. Where no scale is asked for, it is the file's own `scale`.
 
     Raises:
         StudyError: the file is missing, is not TOML, or has no such scale or variant.
@@ -108,15 +85,15 @@ def read_study(path: Path, scale: str | None = None, variant: str | None = None)
     scales, variants = raw.pop("scales", {}), raw.pop("variants", {})
     _check_scales(path, scales)
     _check_variants(path, variants)
-    if scale is not None and scale not in (scales or {raw.get("scale", "laptop")}):
-        raise StudyError(f"{path}: {_no_such('scale', scale, list(scales) or [str(raw.get('scale', 'laptop'))])}")
+    own_scale = str(raw.get("scale", "laptop"))
+    if scale is not None and scale not in (scales or [own_scale]):
+        raise StudyError(f"{path}: {_no_such('scale', scale, list(scales or [own_scale]))}")
     if variant is not None and variant not in variants:
         raise StudyError(f"{path}: {_no_such('variant', variant, list(variants))}")
-    chosen = scale or str(raw.get("scale", "laptop"))
-    merged = _laid_over(raw, scales.get(chosen, {}))
+    merged = _laid_over(raw, scales.get(scale or own_scale, {}))
     if variant is not None:
         merged = _laid_over(merged, variants[variant])
-    return {**merged, "scale": chosen}
+    return {**merged, "scale": scale or own_scale}
 
 
 def _check_scales(path: Path, scales: Any) -> None:
@@ -124,7 +101,7 @@ def _check_scales(path: Path, scales: Any) -> None:
         raise StudyError(f"{path}: scales: must be tables [scales.NAME], got {scales!r}")
     for name, table in scales.items():
         if name not in SCALES:
-            raise StudyError(f"{path}: scales.{name}: {_no_such('scale', name, list(SCALES))}")
+            raise StudyError(f"{path}: scales.{name}: {_no_such('scale', name, SCALES)}")
         if not isinstance(table, dict):
             raise StudyError(f"{path}: scales.{name}: must be a table, got {table!r}")
         for key in table:
@@ -149,43 +126,32 @@ def _laid_over(below: Any, above: Any) -> Any:
     """Tables merged key by key, lists of named tables name by name; of anything else the upper one counts."""
     if isinstance(below, dict) and isinstance(above, dict):
         return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
-    if _named(below) and _named(above):
-        merged = _laid_over({_label(table): table for table in below}, {_label(table): table for table in above})
-        return list(merged.values())
+    lower, upper = _by_name(below), _by_name(above)
+    if lower is not None and upper is not None:
+        return list(_laid_over(lower, upper).values())
     return above
 
 
-def _named(value: Any) -> bool:
-    """Whether it is a list of tables that each have a name: attacks, or arms."""
-    return isinstance(value, list) and all(isinstance(table, dict) and "name" in table for table in value)
-
-
-def _label(table: Mapping[str, Any]) -> str:
-    """What an attack or an arm is called: two norms of an attack are told apart by their labels."""
-    return str(table.get("label", table["name"]))
+def _by_name(value: Any) -> dict[str, Any] | None:
+    """Tables of a list by what each is called, if all have a name: arms, or attacks, whose labels tell norms apart."""
+    if not isinstance(value, list) or not all(isinstance(table, dict) and "name" in table for table in value):
+        return None
+    return {str(table.get("label", table["name"])): table for table in value}
 
 
 def _no_such(kind: str, name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"no {kind} {name!r}: {hint}" + (f"known are {', '.join(known)}" if known else "it has none")
+    there_are = f"known are {', '.join(known)}" if known else "it has none"
+    return f"no {kind} {name!r}: {did_you_mean(name, known, most=1)}{there_are}"
 
 
 def _line(detail: ErrorDetails) -> str:
     """One problem found by pydantic, as `key: what is wrong (got value)`."""
-    key = _key(detail["loc"])
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).removeprefix(".")
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}"
     if detail["type"] == "missing":
         return f"{key}: is missing"
     message = detail["msg"].removeprefix("Value error, ")
     value = detail["input"]
-    shown = "" if isinstance(value, dict | list) else f", got {value!r}"
-    return f"{key}: {message}{shown}" if key else message
-
-
-def _key(location: Sequence[int | str]) -> str:
-    key = ""
-    for part in location:
-        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
-    return key
+    got = "" if isinstance(value, dict | list) else f", got {value!r}"
+    return f"{key}: {message}{got}" if key else message

@@ -17,7 +17,7 @@ _TRAINING_SHARE = 0.8
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrialProgress:
     """How far a trial is: share of its work done, last known test accuracy, what it is doing; a line for the user."""
 
     done: float
@@ -26,21 +26,17 @@ class Progress:
     notice: str = ""
 
 
-def ignore(_progress: Progress) -> None:
-    """A report that nobody reads."""
-
-
 def run_trial(
-    study: Study, arm: Arm, seed: int, report: Callable[[Progress], None] = ignore, nets: Path | None = None
+    study: Study,
+    arm: Arm,
+    seed: int,
+    report: Callable[[TrialProgress], None] = lambda _progress: None,
+    nets: Path | None = None,
 ) -> list[Row]:
     """Train the study's network under one arm and measure everything that the study asks for.
 
-    Args:
-        study: A study that has been checked.
-        arm: One of its arms.
-        seed: One of its seeds.
-        report: Called with the progress, several times an epoch and once before each measurement.
-        nets: Folder of trained nets: taken from there, or trained and then kept there. Without it none is kept.
+    The study has been checked. `report` is called several times an epoch and once before each measurement. Trained nets
+    are taken from the folder `nets`, or trained and then kept there; without it none is kept.
 
     Returns:
         The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level, two
@@ -51,27 +47,23 @@ def run_trial(
         DivergedError: the training loss became infinite or NaN.
     """
     data = load_data(study.data)
-    report(Progress(0.0, None, "training"))
-    model, trained = trained_net(
-        study,
-        arm,
-        seed,
-        data,
-        nets,
-        lambda done, accuracy: report(Progress(_TRAINING_SHARE * done, accuracy, "training")),
-        lambda line: report(Progress(0.0, None, "training", line)),
-    )
-    rows = list(_training_rows(trained))
+
+    def training(done: float, accuracy: float | None, notice: str = "") -> None:
+        report(TrialProgress(_TRAINING_SHARE * done, accuracy, "training", notice))
+
+    training(0.0, None)
+    model, trained = trained_net(study, arm, seed, data, nets, training, lambda line: training(0.0, None, line))
     examples = Examples(data.test_images, data.test_labels, study.evaluation.batch_size)
     clean = logits_on(model, examples, seed)
-    rows.insert(0, Row("clean", None, share(clean.argmax(1) == data.test_labels)))
+    accuracy = share(clean.argmax(1) == data.test_labels)
+    rows = [Row("clean", None, accuracy), *_training_rows(trained)]
 
-    def at(part: float, stage: str) -> None:
-        report(Progress(_TRAINING_SHARE + (1 - _TRAINING_SHARE) * part, rows[0].value, stage))
+    def measuring(done: float, stage: str) -> None:
+        report(TrialProgress(_TRAINING_SHARE + (1 - _TRAINING_SHARE) * done, accuracy, stage))
 
-    rows += noise_rows(study, model, examples, seed, lambda part: at(0.2 * part, "noise"))
-    rows += attack_rows(study, model, examples, clean, seed, lambda part, name: at(0.2 + 0.8 * part, name))
-    at(1.0, "done")
+    rows += noise_rows(study, model, examples, seed, lambda part: measuring(0.2 * part, "noise"))
+    rows += attack_rows(study, model, examples, clean, seed, lambda part, name: measuring(0.2 + 0.8 * part, name))
+    measuring(1.0, "done")
     return rows
 
 

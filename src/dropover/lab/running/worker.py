@@ -7,26 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
 from dropover.lab.blame import logged, one_line
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import Progress
+from dropover.lab.running.trial import TrialProgress
 from dropover.lab.study import Arm, Study
 
 # Numbers of glibc's malloc.h.
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-class TrialFunction(Protocol):
-    """What runs one trial: `run_trial`, or another importable function of its shape."""
-
-    def __call__(self, study: Study, arm: Arm, seed: int, report: Callable[[Progress], None]) -> Sequence[Row]:
-        """The trial's rows; `report` is called with its progress."""
-        ...
+TrialFunction = Callable[[Study, Arm, int, Callable[[TrialProgress], None]], Sequence[Row]]
+"""What runs one trial and gives its rows: `run_trial`, or another importable function of its shape."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,7 @@ def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Pa
                 raise
             # Whatever goes wrong in one trial, even code that wants to end the program, the others go on.
             except BaseException as error:
-                kept = logged(error, f"{arm.label}, seed {seed}", folder)
-                connection.send(Died(one_line(error) + kept))
+                connection.send(Died(one_line(error) + logged(error, f"{arm.label}, seed {seed}", folder)))
             else:
                 connection.send((rows, time.perf_counter() - started))
 

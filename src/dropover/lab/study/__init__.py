@@ -3,23 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from dropover.lab.study.names import folder_name
-from dropover.lab.study.names import label as shown_label
+from dropover.lab.study import names
 
 Scale = Literal["smoke", "laptop", "paper"]
 Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+LearningRate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -30,6 +20,15 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _OpenTable(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The other keys as the file gives them: keyword arguments of what the table names."""
+        return dict(self.model_extra or {})
 
 
 class DataSettings(_Table):
@@ -47,16 +46,10 @@ class DataSettings(_Table):
     """Which images are scored: choices are made on the validation images, and test is read once."""
 
 
-class ModelSettings(BaseModel):
+class ModelSettings(_OpenTable):
     """Which network. Keys other than `name` are settings of the network's factory."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     name: str = "small-cnn"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The factory's keyword arguments, as the file gives them."""
-        return dict(self.model_extra or {})
 
 
 class TrainingSettings(_Table):
@@ -65,19 +58,18 @@ class TrainingSettings(_Table):
     epochs: PositiveInt = 6
     batch_size: PositiveInt = 64
     optimizer: Literal["sgd", "adam"] = "sgd"
-    lr: Rate = 0.01
+    lr: LearningRate = 0.01
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     augment: Annotated[list[Literal["crop", "flip"]], AfterValidator(_distinct)] = []
 
 
-class AttackSettings(BaseModel):
+class AttackSettings(_OpenTable):
     """One attack and the sizes of perturbation it is run at. The other keys are settings of the attack."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     name: str
-    label: Annotated[str, AfterValidator(shown_label)] = ""
+    label: Annotated[str, AfterValidator(names.label)] = ""
     """Its name in tables and files, no two attacks' the same. Made of the name, norm and target where none is given."""
     eps: Annotated[list[Level], Field(min_length=1), AfterValidator(_distinct)]
 
@@ -88,11 +80,6 @@ class AttackSettings(BaseModel):
             return raw
         parts = [raw["name"], *(["l2"] if raw.get("norm") == "l2" else []), *(["targeted"] if "target" in raw else [])]
         return {**raw, "label": " ".join(parts)}
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The attack's keyword arguments, as the file gives them."""
-        return dict(self.model_extra or {})
 
 
 class EvaluationSettings(_Table):
@@ -108,44 +95,31 @@ class EvaluationSettings(_Table):
     """Rates that the arms' layers are given at inference, beside their own, for a grid of train rate × test rate."""
 
 
-class Arm(BaseModel):
-    """One regulariser at its positions. Keys other than these are settings of the method, such as `p`."""
+class Arm(_OpenTable):
+    """One regularizer at its positions. Keys other than these are settings of the method, such as `p`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     method: str
-    name: str = ""
+    name: Annotated[str, AfterValidator(lambda name: names.label(name) if name else name)] = ""
     at: list[str] | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The method's keyword arguments, as the file gives them."""
-        return dict(self.model_extra or {})
 
     @property
     def label(self) -> str:
         """The arm's name in tables and files: its own, or the method's name and settings."""
-        if self.name:
-            return self.name
-        return " ".join([self.method, *(f"{key}={value}" for key, value in self.settings.items())])
-
-    @field_validator("name")
-    @classmethod
-    def _can_be_shown(cls, name: str) -> str:
-        return shown_label(name) if name else name
+        return self.name or " ".join([self.method, *(f"{key}={value}" for key, value in self.settings.items())])
 
     @model_validator(mode="after")
     def _can_be_told_by_its_settings(self) -> "Arm":
         try:
-            shown_label(self.label)
+            names.label(self.label)
         except ValueError as error:
             raise ValueError(f"needs a name of its own, as the one made of its settings {error}") from None
         return self
 
 
 class Study(_Table):
-    """A set of arms × seeds on one data set and network. The arms of a seed share all but their regularisers."""
+    """A set of arms × seeds on one data set and network. The arms of a seed share all but their regularizers."""
 
-    name: Annotated[str, AfterValidator(folder_name)] = "study"
+    name: Annotated[str, AfterValidator(names.folder_name)] = "study"
     description: str = ""
     scale: Scale = "laptop"
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0, 1, 2]
@@ -175,7 +149,6 @@ class Study(_Table):
             if labels.count(label) > 1:
                 raise ValueError(f"two arms are called {label!r}: give one of them another name")
         if self.reference not in labels:
-            raise ValueError(
-                f"reference must be the name of an arm, got {self.reference!r}: arms are {', '.join(labels)}"
-            )
+            arms = ", ".join(labels)
+            raise ValueError(f"reference must be the name of an arm, got {self.reference!r}: arms are {arms}")
         return self

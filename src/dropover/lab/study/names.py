@@ -12,11 +12,7 @@ _OF_COMMANDS = ("inspect", "reproduce")
 
 
 def folder_name(name: str) -> str:
-    """The name itself, if every system can have a folder of that name and it means no other place.
-
-    Raises:
-        ValueError: it can't be used; one line with what is allowed.
-    """
+    """The name itself, if every system can have a folder of that name and it means no other place, or `ValueError`."""
     if not re.fullmatch(r"[^\W_]([\w .+-]*[\w+-])?", name):
         raise ValueError(
             "must be a folder's name: letters, digits, spaces and . _ - +, beginning with a letter or digit and not "
@@ -32,11 +28,7 @@ def folder_name(name: str) -> str:
 
 
 def label(text: str) -> str:
-    """The text itself, if it can be shown on one line of a table: any letters and signs.
-
-    Raises:
-        ValueError: it can't; one line with what is allowed.
-    """
+    """The text itself, if it can be shown on one line of a table, any letters and signs, or `ValueError`."""
     if not text.strip():
         raise ValueError("must not be blank")
     if not all(letter.isprintable() or unicodedata.category(letter) == "Zs" for letter in text):

@@ -10,12 +10,9 @@ PADDING = 4
 
 
 def augmented(images: Tensor, names: Collection[str], draws: torch.Generator) -> Tensor:
-    """Images of which every one is cropped and flipped at random.
+    """Images (N, C, H, W), of any type, of which every one is changed at random.
 
-    Args:
-        images: Shape (N, C, H, W), of any type.
-        names: "crop" and "flip", in any order; a crop is always taken first.
-        draws: Where the random numbers come from.
+    The names are "crop" and "flip", in any order; a crop is always taken first.
     """
     if "crop" in names:
         images = cropped(images, torch.randint(2 * PADDING + 1, (2, len(images)), generator=draws))
@@ -25,11 +22,9 @@ def augmented(images: Tensor, names: Collection[str], draws: torch.Generator) ->
 
 
 def cropped(images: Tensor, offsets: Tensor) -> Tensor:
-    """Windows of the images' own size, out of the images with four pixels of zeros around them.
+    """Windows of the images' own size, out of the images (N, C, H, W) with four pixels of zeros around them.
 
-    Args:
-        images: Shape (N, C, H, W).
-        offsets: Row and column of each window's first pixel, of shape (2, N), 0 to 8; 4 leaves an image as it is.
+    The offsets (2, N) are the row and column of each window's first pixel, 0 to 8; 4 leaves an image as it is.
     """
     height, width = images.shape[2:]
     padded = F.pad(images, [PADDING] * 4)
@@ -39,10 +34,5 @@ def cropped(images: Tensor, offsets: Tensor) -> Tensor:
 
 
 def flipped(images: Tensor, which: Tensor) -> Tensor:
-    """Images of which some are mirrored left to right.
-
-    Args:
-        images: Shape (N, C, H, W).
-        which: bool of shape (N,).
-    """
+    """Images (N, C, H, W) mirrored left to right where `which`, bool of shape (N,), is true."""
     return torch.where(which[:, None, None, None], images.flip(3), images)

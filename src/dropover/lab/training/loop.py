@@ -1,4 +1,4 @@
-"""One network is trained. Everything random here but the regulariser's own draws is the same for every arm."""
+"""One network is trained. Everything random here but the regularizer's own draws is the same for every arm."""
 
 import math
 import time
@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from dropover.lab.data import Data
 from dropover.lab.examples import Examples, logits_on, pixels
@@ -28,10 +28,9 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured in one pass over the training images.
+    """One pass over the training images: the mean loss in it, under the regularizer, and what is measured after it.
 
-    `train_loss` is the mean over the pass, under the regulariser; `test_loss` and `test_accuracy` (in [0, 1]) are
-    measured after it, in evaluation mode.
+    That is in evaluation mode, the accuracy in [0, 1].
     """
 
     train_loss: float
@@ -63,7 +62,7 @@ def train(
         model: Maps images with pixels in [0, 1] to logits.
         data: Images to train on, and to measure each epoch on.
         settings: Epochs, batch size, optimiser and its schedule, augmentation.
-        seed: The trial's seed, which the batches, their augmentation and the regulariser's numbers come from.
+        seed: The trial's seed, which the batches, their augmentation and the regularizer's numbers come from.
         label: The arm's name, for an error.
         test_batch: How many test images are scored at once.
         report: Called several times an epoch with the share of training done and the last epoch's test accuracy.
@@ -74,7 +73,7 @@ def train(
     count = len(data.train_images)
     batches = math.ceil(count / settings.batch_size)
     optimizer = _optimizer(model, settings)
-    schedule = _schedule(optimizer, settings, settings.epochs * batches)
+    annealing = CosineAnnealingLR(optimizer, settings.epochs * batches) if settings.schedule == "cosine" else None
     order, changes = generator(seed, BATCHES), generator(seed, AUGMENTATION)
     epochs: list[Epoch] = []
     seconds = 0.0
@@ -84,7 +83,13 @@ def train(
             model.train()
             summed = 0.0
             for index, (images, labels) in enumerate(_batches(data, batches, order, settings.augment, changes)):
-                summed += _step(model, images, labels, optimizer, schedule) * len(labels)
+                loss = F.cross_entropy(model(images), labels)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                if annealing is not None:
+                    annealing.step()
+                summed += loss.item() * len(labels)
                 if index % _REPORT_EVERY == _REPORT_EVERY - 1:
                     done = (number + (index + 1) / batches) / settings.epochs
                     report(done, epochs[-1].test_accuracy if epochs else None)
@@ -99,31 +104,12 @@ def train(
     return Trained(epochs, seconds, settings.epochs * count / seconds)
 
 
-def _step(
-    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None
-) -> float:
-    """One step down the loss of one batch; the mean loss before it."""
-    loss = F.cross_entropy(model(images), labels)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    if schedule is not None:
-        schedule.step()
-    return loss.item()
-
-
-def _schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int) -> LRScheduler | None:
-    """Cosine annealing to zero over all steps, or None for a constant rate."""
-    return CosineAnnealingLR(optimizer, steps) if settings.schedule == "cosine" else None
-
-
 def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """The fused kernels update all weights in one call: with nets this small the calls are what costs."""
+    weights, decay = parameters_of(model), settings.weight_decay
     if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters_of(model), settings.lr, weight_decay=settings.weight_decay, fused=True)
-    return torch.optim.SGD(
-        parameters_of(model), settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=True
-    )
+        return torch.optim.Adam(weights, settings.lr, weight_decay=decay, fused=True)
+    return torch.optim.SGD(weights, settings.lr, settings.momentum, weight_decay=decay, fused=True)
 
 
 def _batches(

@@ -36,56 +36,39 @@ def trained_net(
 ) -> tuple[nn.Module, Trained]:
     """The trained net of one arm and seed, in evaluation mode, with the record of its training.
 
-    Args:
-        study: A study that has been checked.
-        arm: One of its arms.
-        seed: One of its seeds.
-        data: The study's images.
-        folder: Where nets are kept: read from there, or trained and then kept there. Without it nothing is kept.
-        report: Called with the share of training done and the last epoch's test accuracy.
-        notify: Called with a line about a file that is not what was kept, and is set aside.
-
-    Raises:
-        DivergedError: the training loss became infinite or NaN.
+    The study has been checked, and the data are its images. Nets are read from `folder`, or trained and then kept
+    there; without it nothing is kept. `report` is that of `train`, which may raise `DivergedError`; `notify` is called
+    with a line about a file that is not what was kept, and is set aside.
     """
     model = build_model(study, arm, seed, data)
     path = None if folder is None else net_path(folder, study, arm, seed)
     if path is not None:
         try:
-            known = _load(path, model)
+            kept = _load(path, model)
         except DamagedError as reason:
+            kept = None
             notify(f"{set_aside(path, reason)}; {arm.label}, seed {seed} is trained again")
             model = build_model(study, arm, seed, data)  # the file may have been read in part
-        else:
-            if known is not None:
-                return model.eval(), known
+        if kept is not None:
+            return model.eval(), kept
     trained = train(model, data, study.training, seed, arm.label, study.evaluation.batch_size, report)
     if path is not None:
-        _save(path, model, trained)
+        # Tensors and plain data only, nothing that would run when it is read.
+        state, record = net_state(model), asdict(trained)
+        content = {"state": state, "trained": record, "checksum": _checksum(state, record)}
+        write(path, lambda file: torch.save(content, file))
     return model.eval(), trained
 
 
-def _save(path: Path, model: nn.Module, trained: Trained) -> None:
-    """Tensors and plain data only, nothing that would run when it is read."""
-    state, record = net_state(model), asdict(trained)
-    kept = {"state": state, "trained": record, "checksum": _checksum(state, record)}
-    write(path, lambda file: torch.save(kept, file))
-
-
 def _load(path: Path, model: nn.Module) -> Trained | None:
-    """Fill `model` from the file and return its record; None where there is no such file.
-
-    Raises:
-        DamagedError: the file is not what was kept.
-    """
+    """Fill `model` from the file and return its record; None without such a file, `DamagedError` if it is damaged."""
     try:
         kept = torch.load(path, weights_only=True)
         record = kept["trained"]
         if kept["checksum"] != _checksum(kept["state"], record):
             raise DamagedError("was changed since it was written")
         load_net_state(model, kept["state"])
-        epochs = [Epoch(**epoch) for epoch in record["epochs"]]
-        return Trained(epochs, record["seconds"], record["images_per_second"])
+        return Trained(**{**record, "epochs": [Epoch(**epoch) for epoch in record["epochs"]]})
     except FileNotFoundError:
         return None
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError):

@@ -25,9 +25,9 @@ def margin(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Ten
     Above 0 exactly where the attack has what it wants.
     """
     aimed = labels if targets is None else targets
-    own = logits.gather(1, aimed[:, None]).squeeze(1)
-    other = logits.scatter(1, aimed[:, None], -torch.inf).amax(1)
-    return other - own if targets is None else own - other
+    of_class = logits.gather(1, aimed[:, None]).squeeze(1)
+    best_other = logits.scatter(1, aimed[:, None], -torch.inf).amax(1)
+    return best_other - of_class if targets is None else of_class - best_other
 
 
 def margin_ratio(logits: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:

@@ -9,9 +9,8 @@ from torch import Tensor
 class Norm(ABC):
     """Lengths of a perturbation, each image's own; all the rest of an attack is the same for every norm.
 
-    Args:
-        scale: What one unit of length is in pixels, of shape (C, 1, 1) or (1, 1, 1): ones where ε is in pixels, the
-            standard deviations where it is in units of a normalised input.
+    `scale` is what one unit of length is in pixels, of shape (C, 1, 1) or (1, 1, 1): ones where ε is in pixels, the
+    standard deviations where it is in units of a normalised input.
     """
 
     name: str
@@ -36,51 +35,43 @@ class Norm(ABC):
         """For each image a random perturbation, uniform in the ball of radius 1, in pixels."""
 
 
-class Linf(Norm):
+class _Linf(Norm):
     """The largest change of any value."""
 
     name = "linf"
 
     def length(self, moved: Tensor) -> Tensor:
-        """See `Norm.length`."""
         return (moved / self.scale).abs().flatten(1).amax(1)
 
     def uphill(self, gradient: Tensor) -> Tensor:
-        """See `Norm.uphill`."""
         return gradient.sign() * self.scale
 
     def project(self, moved: Tensor, eps: float) -> Tensor:
-        """See `Norm.project`."""
         reach = eps * self.scale
         return torch.clamp(moved, -reach, reach)
 
     def uniform(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Norm.uniform`."""
         return (2 * torch.rand(like.shape, generator=generator) - 1).to(like.device) * self.scale
 
 
-class L2(Norm):
+class _L2(Norm):
     """The Euclidean length over all values of an image."""
 
     name = "l2"
 
     def length(self, moved: Tensor) -> Tensor:
-        """See `Norm.length`."""
         return _norm(moved / self.scale)
 
     def uphill(self, gradient: Tensor) -> Tensor:
-        """See `Norm.uphill`."""
         slope = gradient * self.scale
         # Divided by the largest first: where logits are large a gradient is so small that its square is 0 in float32.
         slope = slope / _spread(slope.abs().flatten(1).amax(1)).clamp_min(torch.finfo(slope.dtype).tiny)
         return slope / _spread(_norm(slope)).clamp_min(1e-12) * self.scale
 
     def project(self, moved: Tensor, eps: float) -> Tensor:
-        """See `Norm.project`."""
         return moved * (eps / _spread(self.length(moved)).clamp_min(1e-12)).clamp_max(1)
 
     def uniform(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        """See `Norm.uniform`."""
         way = torch.randn(like.shape, generator=generator)
         radius = torch.rand(len(like), generator=generator) ** (1 / like[0].numel())
         return (way / _spread(_norm(way)) * _spread(radius)).to(like.device) * self.scale
@@ -95,4 +86,4 @@ def _spread(per_image: Tensor) -> Tensor:
     return per_image[:, None, None, None]
 
 
-NORMS: dict[str, type[Norm]] = {norm.name: norm for norm in (Linf, L2)}
+NORMS: dict[str, type[Norm]] = {norm.name: norm for norm in (_Linf, _L2)}

@@ -1,6 +1,7 @@
-"""What an attack is given: a lent model, the images, the ball, and what is known about them already."""
+"""What an attack is given: its terms, a lent model, images, what a clean pass has shown, and the balls to search."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from dropover.lab.attacks.parts.losses import Loss
 from dropover.lab.attacks.parts.norms import NORMS, Norm
-from dropover.validation import choice, number, whole
+from dropover.validation import choice, number, settle, whole
 
 PIXELS, NORMALISED = "pixels", "normalised"
 TARGETS = ("least-likely", "runner-up", "random")
@@ -59,16 +60,40 @@ class Terms:
         std = 0.5 if self.std is None else self.std
         return list(std) if isinstance(std, Sequence) else [std]
 
-    def ball(self, images: Tensor) -> Norm:
+    def norm_for(self, images: Tensor) -> Norm:
         """The norm that measures perturbations of these images."""
         if len(self.stds) not in (1, images.shape[1]):
             raise ValueError(f"std must be one number or one for each of {images.shape[1]} channels, got {self.std!r}")
         return NORMS[self.norm](torch.tensor(self.stds, device=images.device)[:, None, None])
 
 
+@contextmanager
+def model_untouched(model: nn.Module) -> Iterator[None]:
+    """Inside: evaluation mode, and no gradients for parameters. Afterwards, also after an error: as before.
+
+    What is put back: every submodule's training flag, every parameter's `requires_grad`, and the random state of the
+    CPU and of every accelerator that holds a parameter. Since no parameter asks for a gradient, no `.grad` changes.
+    """
+    flags = [(module, module.training) for module in model.modules()]
+    wanting = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    accelerators = {p.device.index for p in model.parameters() if p.device.type not in ("cpu", "meta")}
+    try:
+        with torch.random.fork_rng(devices=accelerators):
+            model.eval()
+            for parameter in wanting:
+                # Gradients of the weights would cost a third of the time and be thrown away.
+                parameter.requires_grad_(False)
+            yield
+    finally:
+        for parameter in wanting:
+            parameter.requires_grad_(True)
+        for module, training in flags:
+            module.training = training
+
+
 @dataclass(frozen=True)
-class Known:
-    """What a clean pass has shown: the logits (N, classes), and whether the model's inference is random."""
+class CleanPass:
+    """What a pass over the clean images has shown: the logits (N, classes), and whether inference is random."""
 
     logits: Tensor
     random: bool
@@ -80,37 +105,38 @@ def inference_is_random(model: nn.Module, images: Tensor) -> bool:
         return not torch.equal(model(images[:_PROBE]), model(images[:_PROBE]))
 
 
-def look_at(model: nn.Module, images: Tensor) -> Known:
+def clean_pass(model: nn.Module, images: Tensor) -> CleanPass:
     """The clean pass, where nobody has made it before."""
     with torch.no_grad():
-        return Known(model(images), inference_is_random(model, images))
+        return CleanPass(model(images), inference_is_random(model, images))
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Per image: the loss, its gradient (None if not asked for), and whether the attack has what it wants."""
+class Response:
+    """What a model makes of each image: the loss, its gradient (None if not asked for), whether the image has fallen.
+
+    It has where the attack has what it wants for good; where inference is random, none ever has.
+    """
 
     values: Tensor
     gradient: Tensor | None
-    done: Tensor
+    fallen: Tensor
+
+    def of(self, images: Tensor) -> "Response":
+        """The response to those images alone for which the mask (N,) is true."""
+        gradient = None if self.gradient is None else self.gradient[images]
+        return Response(self.values[images], gradient, self.fallen[images])
 
 
 @dataclass(frozen=True)
 class Task:
-    """One batch under attack. The model is in evaluation mode and its weights want no gradient.
+    """One batch under attack: images (N, C, H, W) with pixels in [0, 1], and their classes (N,).
 
-    Attributes:
-        model: Maps images to logits.
-        images: Pixels in [0, 1], of shape (N, C, H, W).
-        labels: Their classes, of shape (N,).
-        eps: Radii, rising.
-        norm: Measures perturbations.
-        targets: The classes to reach (N,); None if any wrong one will do.
-        known: The clean pass.
-        draws: Passes that a gradient is averaged over.
-        seed: Where all random numbers of the attack come from; it does not depend on the model.
-        open: Indices of the images to attack: those that the model gets right, or all where its inference is random,
-            since there no single pass settles anything.
+    The model, from images to logits, is in evaluation mode and its weights want no gradient. The radii `eps` rise;
+    `targets` are the classes to reach (N,), None if any wrong one will do; gradients are averaged over `draws` passes;
+    all random numbers come from `seed`, which does not depend on the model. The indices `open` are of the images to
+    attack: those that the model gets right, or all where its inference is random, since there no single pass settles
+    anything.
     """
 
     model: nn.Module
@@ -119,59 +145,91 @@ class Task:
     eps: list[float]
     norm: Norm
     targets: Tensor | None
-    known: Known
+    clean: CleanPass
     draws: int
     seed: int
     open: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        right = self.known.logits.argmax(1) == self.labels
-        attacked = torch.ones_like(right) if self.known.random else right
-        object.__setattr__(self, "open", attacked.nonzero().squeeze(1))
+        right = self.clean.logits.argmax(1) == self.labels
+        settle(self, open=(right | self.clean.random).nonzero().squeeze(1))
 
-    def see(self, x: Tensor, which: Tensor, loss: Loss, *, gradient: bool = True) -> Seen:
-        """The loss of perturbed images `x`, made from the images `which`; averaged where inference is random."""
+    def response(self, x: Tensor, which: Tensor, loss: Loss, *, gradient: bool = True) -> Response:
+        """The model's to perturbed images `x`, made from the images `which`: a mean where inference is random."""
         labels = self.labels[which]
         targets = None if self.targets is None else self.targets[which]
         total, slope = torch.zeros(len(x), device=x.device), None
-        done = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        fallen = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         for _ in range(self.draws):
             point = x.detach().requires_grad_(gradient)
             with torch.set_grad_enabled(gradient):
                 logits = self.model(point)
                 values = loss(logits, labels, targets)
             if gradient:
-                (own,) = torch.autograd.grad(values.sum(), point)
-                slope = own if slope is None else slope + own
+                (of_draw,) = torch.autograd.grad(values.sum(), point)
+                slope = of_draw if slope is None else slope + of_draw
             total = total + values.detach() / self.draws
-            if not self.known.random:
+            if not self.clean.random:
                 guess = logits.detach().argmax(1)
-                done = guess != labels if targets is None else guess == targets
-        return Seen(total, slope, done)
+                fallen = guess != labels if targets is None else guess == targets
+        return Response(total, slope, fallen)
+
+    def in_each_ball(self, search: Callable[["Ball", Tensor], Tensor], values: Tensor) -> list[Tensor]:
+        """Search the ball of each ε in turn for the best images (N, C, H, W); at an ε the best up to it.
+
+        An image that has fallen is done with for larger ε too, whose balls hold it.
+        Of a ball and the indices of the images to search it for, `search` returns those that still stand. In each ball
+        an image has to exceed the losses `values` (N,).
+        """
+        best, standing, adversarial = self.images.clone(), self.open, []
+        for eps in self.eps:
+            if eps > 0:
+                standing = search(Ball(self, eps, best, values.clone()), standing)
+            adversarial.append(best.clone())
+        return adversarial
 
     def pieces(self, which: Tensor) -> Sequence[Tensor]:
         """The images `which`, cut into as many as are best worked on at once."""
         return torch.split(which, _PIECE * torch.get_num_threads()) if which.device.type == "cpu" else [which]
-
-    def inside(self, x: Tensor, which: Tensor, eps: float) -> Tensor:
-        """`x` moved into the ball around the images `which`, and into [0, 1]."""
-        centre = self.images[which]
-        # Clamping to a box that holds the centre takes no point out of the ball.
-        return (centre + self.norm.project(x - centre, eps)).clamp(0, 1)
 
     def generator(self, index: int = 0) -> torch.Generator:
         """A generator at the start of one of the attack's own random sequences."""
         return torch.Generator().manual_seed(self.seed + index)
 
 
-def targets_of(rule: str | None, known: Known, labels: Tensor, generator: torch.Generator) -> Tensor | None:
+@dataclass(frozen=True)
+class Ball:
+    """The ball of one radius around each image of a task, and the best image found in it or a smaller one.
+
+    These are `best`, of shape (N, C, H, W), and `values` are the greatest losses found in this ball, of shape (N,).
+    """
+
+    task: Task
+    eps: float
+    best: Tensor
+    values: Tensor
+
+    def inside(self, x: Tensor, which: Tensor) -> Tensor:
+        """`x` moved into the ball around the images `which`, and into [0, 1]."""
+        centre = self.task.images[which]
+        # Clamping to a box that holds the centre takes no point out of the ball.
+        return (centre + self.task.norm.project(x - centre, self.eps)).clamp(0, 1)
+
+    def keep(self, x: Tensor, which: Tensor, response: Response) -> Tensor:
+        """Keep those of `x`, made from the images `which`, that are better or have fallen; the mask of these."""
+        better = (response.values > self.values[which]) | response.fallen
+        self.best[which[better]], self.values[which[better]] = x[better], response.values[better]
+        return better
+
+
+def targets_of(rule: str | None, clean: CleanPass, labels: Tensor, generator: torch.Generator) -> Tensor | None:
     """The classes (N,) that a rule of `TARGETS` names, never the right one."""
     if rule is None:
         return None
-    classes = known.logits.shape[1]
+    classes = clean.logits.shape[1]
     if rule == "random":
         ahead = torch.randint(1, classes, labels.shape, generator=generator).to(labels.device)
         return (labels + ahead) % classes
     worst, index = (torch.inf, 0) if rule == "least-likely" else (-torch.inf, classes - 1)
-    wrong = known.logits.scatter(1, labels[:, None], worst)
+    wrong = clean.logits.scatter(1, labels[:, None], worst)
     return wrong.sort(1).indices[:, index]
