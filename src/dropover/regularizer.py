@@ -73,8 +73,9 @@ def _hit(
         )
     if x.numel() == 0:
         return x
+    # Rules and draws are called by name: torch 2.6's compiler hashes an object that it calls, before its fields are set.
     if p is None and not rates.drawn:
-        p = rates(units)
+        p = rates.__call__(units)
     if isinstance(p, float) and p == 0:
         return x
     if x.is_nested:
@@ -84,7 +85,7 @@ def _hit(
     key = None if torch.compiler.is_compiling() and generator is None else masks.draw_key(x.device, generator)
     if p is None:
         p = rates.of_call(units, key)
-    hits = draw(rates, p, units, key)
+    hits = draw.__call__(rates, p, units, key)
     return effect(x, hits, 1.0 if rescale == "none" else rescaling.scale(rescale, p, effect, units))
 
 

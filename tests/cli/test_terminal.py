@@ -9,7 +9,7 @@ from dropover.cli.terminal import fitting
 from dropover.lab.judging.answer import Answer
 from dropover.lab.records.trials import Trial
 from dropover.lab.running.runner import Failed, Moved, Started
-from dropover.lab.running.trial import Progress
+from dropover.lab.running.trial import TrialProgress
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 BRACKETS = "drop [bold]"
@@ -57,7 +57,7 @@ def test_labels_are_no_markup_in_the_bars(capsys: pytest.CaptureFixture[str], mo
     trial = Trial(STUDY.arms[1], 0, {})
     with live(STUDY, 1) as listener:
         listener(Started(trial))
-        listener(Moved(trial, Progress(0.5, 0.25, "pgd [red]")))
+        listener(Moved(trial, TrialProgress(0.5, 0.25, "pgd [red]")))
         capsys.readouterr()
     text = capsys.readouterr().out
     assert f"{BRACKETS}, seed 0" in text

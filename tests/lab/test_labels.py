@@ -5,7 +5,8 @@ import pytest
 
 from dropover.lab.records.labels import label, labelled
 from dropover.lab.records.rows import Row
-from dropover.lab.records.store import Finished, table_of, trials_of
+from dropover.lab.records.store import Finished, table_of
+from dropover.lab.records.trials import trials_of
 from dropover.lab.study import Study
 
 ROWS = {

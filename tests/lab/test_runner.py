@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dropover.lab.blame import logged
-from dropover.lab.records.store import write_text
+from dropover.lab.records.files import write_text
 from dropover.lab.running import runner
 from dropover.lab.running.runner import Ended, Event, Moved, Started, TrialFunction, run_study
 from dropover.lab.study import Arm, Study
