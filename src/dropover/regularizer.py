@@ -73,7 +73,7 @@ def _hit(
         )
     if x.numel() == 0:
         return x
-    # Rules and draws are called by name: torch 2.6's compiler hashes an object that it calls, before its fields are set.
+    # Rules and draws are called by name: torch 2.6's compiler hashes what it calls, before its fields are set.
     if p is None and not rates.drawn:
         p = rates.__call__(units)
     if isinstance(p, float) and p == 0:
