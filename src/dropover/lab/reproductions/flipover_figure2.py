@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ARMS = ("none", *with_rates("flipover", 0.1, 0.2, 0.3), *with_rates("dropout", 0.1, 0.3, 0.5, 0.7, 0.9))
 """The article's nine panels: (a) none, (b)-(d) flipover, (e)-(i) dropout. It does not print the rates."""
 BELOW = {
-    "flipover 0.2": {"dropout 0.5": "dropout 0.5", "none": "no regularisation", "flipover 0.1": "flipover 0.1"},
+    "flipover 0.2": {"dropout 0.5": "dropout 0.5", "none": "no regularization", "flipover 0.1": "flipover 0.1"},
     "flipover 0.3": {"flipover 0.2": "flipover 0.2"},
 }
 """Each arm and those that it ends below in the article, in words."""
@@ -26,7 +26,7 @@ BELOW = {
 @reproduces(
     FLIPOVER,
     "Figure 2",
-    "training and test loss of the small CNN without regularisation, with flipover, with dropout",
+    "training and test loss of the small CNN without regularization, with flipover, with dropout",
     Request("flipover-cnn", None, ARMS),
     deviations=("The article prints no rates for its panels: flipover 0.1 to 0.3 and dropout 0.1 to 0.9 here.",),
 )
@@ -42,7 +42,7 @@ def draw(evidence: Evidence) -> list[Item]:
         Illustration(
             "figure",
             "Training and test loss",
-            "Cross-entropy over the epochs, every seed a line. The training loss is that of the regularised net.",
+            "Cross-entropy over the epochs, every seed a line. The training loss is that of the regularized net.",
             losses(rows),
             rows,
         ),

@@ -16,7 +16,7 @@ RESNET_ARMS = ("none", *flipover.with_rates("dropout", 0.1, 0.3, 0.5), *flipover
     Request("flipover-cnn", None, flipover.CNN_ARMS, noise=True),
     Request("flipover-resnet", None, RESNET_ARMS, noise=True),
     deviations=(
-        "The article prints no rates beside its claim on noise: judged by flipover 0.2 against no regularisation "
+        "The article prints no rates beside its claim on noise: judged by flipover 0.2 against no regularization "
         "and dropout 0.5, the two that it compares elsewhere.",
         "The article does not say whether noisy pixels are clipped to [0, 1]: here they are.",
     ),
@@ -33,7 +33,7 @@ def draw(evidence: Evidence) -> list[Item]:
         for name, level in noises:
             accuracy, title = run.figures(name, level), f"{where}: {name} {level:g}"
             columns[title] = cells(flipover.CNN_ARMS, accuracy, {})
-            text = f"Flipover beats no regularisation and dropout ({title})"
+            text = f"Flipover beats no regularization and dropout ({title})"
             claims.append(beats(text, accuracy, ["flipover 0.2"], ["none", "dropout 0.5"]))
             says += [f"{name} {level:g}: {line}" for line in run.says(accuracy)]
     table = Table(

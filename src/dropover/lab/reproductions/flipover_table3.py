@@ -66,7 +66,7 @@ def _methods(network: str, runs: Mapping[str, Run]) -> tuple[list[Line], Claim]:
     attacked: dict[str, Figure | None] = {}
     if "none" in runs:
         plain = flipover.of_arm(runs["none"], "none")
-        lines.append(_line(network, "No regularisation", "–", plain))
+        lines.append(_line(network, "No regularization", "–", plain))
         attacked["none"] = plain.attacked
     for method in ("dropout", "flipover"):
         if run := runs.get(f"{method}-grid"):
@@ -75,7 +75,7 @@ def _methods(network: str, runs: Mapping[str, Run]) -> tuple[list[Line], Claim]:
             at_best = flipover.of_pair(accuracies, pair)
             lines.append(_line(network, method.capitalize(), flipover.pair_text(pair), at_best))
             attacked[method] = at_best.attacked if flipover.whole(run, accuracies.attacked) else None
-    text = f"Flipover keeps more under FGSM than dropout and no regularisation ({network})"
+    text = f"Flipover keeps more under FGSM than dropout and no regularization ({network})"
     return lines, beats(text, attacked, ["flipover"], ["none", "dropout"])
 
 
@@ -83,7 +83,7 @@ def _batch_norm(network: str, run: Run) -> tuple[list[Line], Claim]:
     """The twin with batch norm, without and with flipover."""
     without, flipped = flipover.of_arm(run, "none"), flipover.of_arm(run, FLIP)
     lines = [
-        _line(network, "No regularisation", "–", without, Printed(20.0)),
+        _line(network, "No regularization", "–", without, Printed(20.0)),
         _line(network, "Flipover", flipover.pair_text((0.3, 0)), flipped, Printed(67.0)),
     ]
     text = "Batch norm with flipover keeps more under FGSM than batch norm alone (67 % against about 20 %)"

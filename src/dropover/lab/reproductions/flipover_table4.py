@@ -7,7 +7,7 @@ from dropover.lab.reproductions.parts.items import Item, Table, cells, lines
 from dropover.lab.reproductions.parts.studies import Evidence, Request
 
 ARMS = {
-    "none": "No regularisation",
+    "none": "No regularization",
     "dropout": "Dropout",
     "flipover for dropout": "Flipover in place of every dropout",
     "flipover after MLP": "Flipover after the MLP",
@@ -19,7 +19,7 @@ ARMS = {
 @reproduces(
     FLIPOVER,
     "Table 4",
-    "a small vision transformer without regularisation, with dropout, and with flipover in four places",
+    "a small vision transformer without regularization, with dropout, and with flipover in four places",
     Request("flipover-vit", None, tuple(ARMS), ATTACKS),
     deviations=("Rates and amplitude are not in the text at hand: 0.1 and 0.5 here, on raw weights and features.",),
 )
@@ -42,7 +42,7 @@ def draw(evidence: Evidence) -> list[Item]:
     )
     attacked = accuracy[ATTACK, EPS]
     claims = [
-        beats(f"{words} keeps more under FGSM at ε = {EPS:g} than no regularisation", attacked, [arm], ["none"])
+        beats(f"{words} keeps more under FGSM at ε = {EPS:g} than no regularization", attacked, [arm], ["none"])
         for arm, words in ARMS.items()
         if arm.startswith("flipover")
     ]

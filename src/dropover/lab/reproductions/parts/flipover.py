@@ -42,7 +42,7 @@ CNN_ARMS = ("none", *with_rates("dropout", 0.1, 0.3, 0.5, 0.7, 0.9), *with_rates
 def words(arm: str) -> tuple[str, str]:
     """An arm's method and rate as a table has them: "flipover 0.2" is ("Flipover", "0.2")."""
     method, _, rate = arm.partition(" ")
-    return ("No regularisation", "") if method == "none" else (method.capitalize(), rate)
+    return ("No regularization", "") if method == "none" else (method.capitalize(), rate)
 
 
 def grid_requests(file: str, dropout: tuple[float, ...], flipover: tuple[float, ...]) -> tuple[Request, ...]:
