@@ -9,6 +9,10 @@ LONGEST = "test_reproductions.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Begun last, the longest file would keep one process busy while the other has nothing left.
     items.sort(key=lambda item: item.path.name != LONGEST)
+    # Each process of a run must find tests of the same names.
+    nameless = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if nameless:
+        raise pytest.UsageError(f"a test's name holds an address, another one in each process; give ids: {nameless[0]}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

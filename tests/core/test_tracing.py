@@ -165,7 +165,7 @@ def test_jagged_tensors_meet_functions_and_schedules():
         (dropover.Dropout(), jagged(2, 3).transpose(1, 2), "only if they are elements, and if it is contiguous"),
         (dropover.Dropout(), torch.nested.nested_tensor([torch.ones(2)]), "got one of layout torch.strided"),
     ],
-    ids=repr,
+    ids=["channels", "samples", "magnitudes", "blocks", "not contiguous", "strided"],
 )
 def test_other_nested_input_is_refused(layer, x, says):
     with pytest.raises(ValueError, match=says):
