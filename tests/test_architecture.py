@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import grimp
 import pandas as pd
 import pytest
 
@@ -210,3 +211,16 @@ def test_a_reproduction_is_listed_and_runs(copy: Copy, tmp_path: Path):
     assert "how many images are trained on" in printed
     page = next((tmp_path / "fdd-sizes").glob("*.html")).read_text(encoding="utf-8")
     assert "Images to train on" in page
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """No circle, by imports inside functions, for type checkers or by name (of kernels) either."""
+    graph = grimp.build_graph("dropover", cache_dir=None)
+    for kernel in graph.find_children("dropover.compute.kernels"):
+        graph.add_import(importer="dropover.compute.kernels", imported=kernel)
+    circles = [
+        module
+        for module in graph.modules
+        if any(graph.chain_exists(other, module) for other in graph.find_modules_directly_imported_by(module))
+    ]
+    assert circles == []
