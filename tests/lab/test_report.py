@@ -76,7 +76,7 @@ def parsed(page: str) -> Structure:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render(Answer(STUDY, results(), 300), StudyRun(0), COUNTS, {"cpu": f"A {EVIL} CPU", "jobs": 2})
+    return render(Answer(STUDY, results(), 300), StudyRun(0, [], 0), COUNTS, {"cpu": f"A {EVIL} CPU", "jobs": 2})
 
 
 def test_the_page_is_one_file_without_scripts_and_loads_nothing(page: str):
@@ -124,7 +124,7 @@ def test_a_page_of_one_finished_trial(page: str):
     study = Study(arms=[Arm(method="none"), Arm(method="dropout")], seeds=[0])
     table = pd.DataFrame([("dropout", 0, "clean", None, 0.5)], columns=COLUMNS).astype({"level": "float64"})
     none, dropout = (Trial(arm, 0, {}) for arm in study.arms)
-    run = StudyRun(2, [Finished(dropout, [], 1.0, {})], [Failed(none, "ValueError: no")])
+    run = StudyRun(2, [Finished(dropout, [], 1.0, {})], 0, [Failed(none, "ValueError: no")])
     text = " ".join(parsed(render(Answer(study, table, 1), run, COUNTS, {})).text)
     assert "1 of 2 trials are finished." in text
     assert "none, seed 0: ValueError: no" in text
