@@ -277,7 +277,7 @@ class _Judged:
         family, arms = len(self.rows), int(self.found.pool.sum())
         error = math.sqrt(2 / seeds)
         freedom = float(self.found.own_freedom[0, self.index]) / (n - 1) * (seeds - 1)
-        level = self.alpha / (min(seeds, family) if self._inside else family)
+        level = self.alpha / (float(model.own_share(np.array(float(seeds)), family)) if self._inside else family)
         own = critical.student(freedom, level) * math.sqrt(float(self.found.own_variance[0, self.index]))
         if not self._inside:
             return own * error

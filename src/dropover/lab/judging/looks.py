@@ -1,8 +1,8 @@
 """A study that is looked at while it grows: at which numbers of seeds, and how much of alpha each look may spend.
 
 The looks are at fixed numbers of seeds, so that a study that was interrupted takes the same ones: all is known from the
-values alone. What is spent by a look goes with the share of the seeds that are there (Lan & DeMets 1983, spending in
-proportion): to spend less at first, as O'Brien & Fleming do, would put off what a few seeds can already tell.
+values alone. What is spent by a look goes with the square of the share of the seeds that are there (an error spending
+function, Lan & DeMets 1983): less would put off what a few seeds can already tell, more would leave little for the end.
 """
 
 import math
@@ -27,9 +27,9 @@ GRID = 801
 Spending = Callable[[float, float], float]
 
 
-def in_proportion(share: float, alpha: float) -> float:
-    """What may be spent when a share of the seeds is there: that share of alpha."""
-    return alpha * share
+def squared(share: float, alpha: float) -> float:
+    """What may be spent when a share of the seeds is there: alpha times its square."""
+    return alpha * share**2
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Progress:
     """Which arms need values for the next look, the reference among them, and with how many seeds. Empty at the end."""
 
 
-def plan(most_seeds: int, comparisons: int, alpha: float = st.ALPHA, spending: Spending = in_proportion) -> list[Look]:
+def plan(most_seeds: int, comparisons: int, alpha: float = st.ALPHA, spending: Spending = squared) -> list[Look]:
     """The looks of a study of at most so many seeds, and of so many arms beside the reference.
 
     Raises:
