@@ -30,12 +30,22 @@ def verdicts(decision: Decision) -> list[str]:
     return [each.verdict for each in decision.comparisons]
 
 
+def test_two_points_below_at_a_spread_of_half_a_point_are_worse_with_18_trials():
+    """In most studies; where the two arms alone leave more room, a fourth or fifth seed is asked for, never many."""
+    found = [
+        decide(study([0.97, 0.95, 0.97, 0.97, 0.97, 0.97], seed=seed), "none", 0.005).comparisons for seed in range(50)
+    ]
+    assert {each.verdict for comparisons in found for each in comparisons[1:]} == {"undecided"}
+    assert all(comparisons[0].difference == pytest.approx(-0.02, abs=3e-4) for comparisons in found)
+    first = [comparisons[0] for comparisons in found]
+    assert sum(each.verdict == "worse" for each in first) == 30
+    assert {each.seeds_needed for each in first} <= {None, 4, 5}
+
+
 @pytest.mark.parametrize("seed", range(10))
-def test_two_points_below_at_a_spread_of_half_a_point_are_worse_with_18_trials(seed: int):
-    decision = decide(study([0.97, 0.95, 0.97, 0.97, 0.97, 0.97], seed=seed), "none", 0.005)
+def test_with_two_seeds_more_they_are_worse_in_every_study(seed: int):
+    decision = decide(study([0.97, 0.95, 0.97, 0.97, 0.97, 0.97], seeds=5, seed=seed), "none", 0.005)
     assert verdicts(decision)[0] == "worse"
-    assert set(verdicts(decision)[1:]) == {"undecided"}
-    assert decision.comparisons[0].difference == pytest.approx(-0.02, abs=3e-4)
 
 
 def test_spreads_that_are_alike_are_pooled():
