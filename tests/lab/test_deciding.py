@@ -211,3 +211,24 @@ def test_a_loss_of_zero_is_judged_as_it_is_and_that_is_said():
 def test_nothing_is_said_of_a_comparison_but_what_is_known():
     bare = Comparison("a", "none", "undecided", "because")
     assert (bare.difference, bare.low, bare.seeds, bare.left_out, bare.seeds_needed) == (None, None, 0, (), None)
+
+
+def test_arms_that_only_the_reference_connects_are_compared_without_it_in_the_pool():
+    generator = np.random.default_rng(3)
+    wild = dict(enumerate(generator.uniform(0.1, 0.9, 12).tolist()))
+    halves = [range(6), range(6), range(6, 12), range(6, 12)]
+    values = {"none": wild} | {
+        f"a{index}": {seed: 0.5 + 0.001 * float(generator.standard_normal()) for seed in half}
+        for index, half in enumerate(halves)
+    }
+    comparisons = decide(values, "none", 0.005, pairs="all").comparisons
+    assert {each.arm: each.method.split(",")[0] for each in comparisons if each.reference == "none"} == dict.fromkeys(
+        ["a0", "a1", "a2", "a3"], "own spread"
+    )
+    together = next(each for each in comparisons if (each.arm, each.reference) == ("a1", "a0"))
+    assert together.difference == pytest.approx(
+        np.mean([values["a1"][seed] - values["a0"][seed] for seed in range(6)]), abs=1e-5
+    )
+    assert {each.why for each in comparisons if each.seeds == 0} == {
+        f"{arm} and {other} have no seed in common." for arm in ("a2", "a3") for other in ("a0", "a1")
+    }

@@ -146,9 +146,9 @@ def _judge(
     table: _Table, pairs: Sequence[tuple[str, str]], margin: float, alpha: float, higher_is_better: bool
 ) -> dict[tuple[str, str], Comparison]:
     rows = [(table.row(arm), table.row(other)) for arm, other in pairs]
-    found = model.intervals(table.judged[None], rows, alpha, np.ones((1, len(table.arms)), dtype=bool))
+    intervals = model.intervals(table.judged[None], rows, alpha, np.ones((1, len(table.arms)), dtype=bool))
     return {
-        pair: _Judged(table, found, index, rows, margin, alpha, higher_is_better).comparison(*pair)
+        pair: _Judged(table, intervals, index, rows, margin, alpha, higher_is_better).comparison(*pair)
         for index, pair in enumerate(pairs)
     }
 
@@ -158,7 +158,7 @@ class _Judged:
     """One comparison on its way from the scale of the verdict to words."""
 
     table: _Table
-    found: model.Intervals
+    intervals: model.Intervals
     index: int
     rows: Sequence[tuple[int, int]]
     margin: float
@@ -174,7 +174,7 @@ class _Judged:
         gaps = (self.table.raw[a] - self.table.raw[b])[common]
         if n == 0:
             return Comparison(arm, other, "undecided", f"{arm} and {other} have no seed in common.", left_out=left_out)
-        gap, half = float(self.found.difference[0, self.index]), float(self.found.half[0, self.index])
+        gap, half = float(self.intervals.difference[0, self.index]), float(self.intervals.half[0, self.index])
         difference = self._natural(gap)
         if n == 1:
             why = f"One seed says nothing about chance: another may turn {arm} and {other} round."
@@ -228,30 +228,30 @@ class _Judged:
 
     @property
     def _inside(self) -> bool:
-        return bool(self.found.inside[0, self.index])
+        return bool(self.intervals.inside[0, self.index])
 
     @property
     def _everyone(self) -> bool:
         return len({b for _, b in self.rows}) > 1
 
     def _method(self) -> str:
-        if self.found.pooled[0, self.index]:
+        if self.intervals.pooled[0, self.index]:
             name = "Tukey–Kramer" if self._everyone else "Dunnett"
-            return f"pooled over {self.found.pool.sum()} arms, {_freedom(self.found.freedom[0, 0])}, {name}"
-        freedom = _freedom(self.found.own_freedom[0, self.index])
+            return f"pooled over {self.intervals.pool.sum()} arms, {_freedom(self.intervals.freedom[0, 0])}, {name}"
+        freedom = _freedom(self.intervals.own_freedom[0, self.index])
         return f"the two arms' spread, {freedom}, Welch" if self._inside else f"own spread, {freedom}, paired t"
 
     def _why(self, arm: str, other: str, n: int) -> str:
-        if self.found.pooled[0, self.index]:
+        if self.intervals.pooled[0, self.index]:
             return "The arms' spreads are alike as far as can be told, and these two arms' own is not wider."
         if self._inside:
-            return f"By themselves {arm} and {other} leave more room over {n} seeds than the pooled spread does."
-        outside = [name for name in (arm, other) if not self.found.pool[0, self.table.row(name)]]
+            return f"Over {n} seeds the two arms alone leave more room than the pooled spread does; the wider counts."
+        outside = [name for name in (arm, other) if not self.intervals.pool[0, self.table.row(name)]]
         return f"{' and '.join(outside)} clearly spread{'s' if len(outside) == 1 else ''} unlike the other arms."
 
     def _spread(self) -> float:
-        pooled = self.found.pooled[0, self.index]
-        variance = self.found.variance[0, 0] if pooled else self.found.own_variance[0, self.index]
+        pooled = self.intervals.pooled[0, self.index]
+        variance = self.intervals.variance[0, 0] if pooled else self.intervals.own_variance[0, self.index]
         std = float(np.sqrt(variance))
         return (self._natural(std) - self._natural(-std)) / 2
 
@@ -274,17 +274,17 @@ class _Judged:
 
     def _half(self, seeds: int, n: int) -> float:
         """Half of the interval's width, were there so many seeds of every arm and the same spreads."""
-        family, arms = len(self.rows), int(self.found.pool.sum())
+        family, arms = len(self.rows), int(self.intervals.pool.sum())
         error = math.sqrt(2 / seeds)
-        freedom = float(self.found.own_freedom[0, self.index]) / (n - 1) * (seeds - 1)
+        freedom = float(self.intervals.own_freedom[0, self.index]) / (n - 1) * (seeds - 1)
         level = self.alpha / (float(model.own_share(np.array(float(seeds)), family)) if self._inside else family)
-        own = critical.student(freedom, level) * math.sqrt(float(self.found.own_variance[0, self.index]))
+        alone = critical.student(freedom, level) * math.sqrt(float(self.intervals.own_variance[0, self.index]))
         if not self._inside:
-            return own * error
-        inside = int(self.found.inside.sum())
+            return alone * error
+        inside = int(self.intervals.inside.sum())
         share, of_pool = self.alpha * inside / family, float((arms - 1) * (seeds - 1))
         c = critical.tukey(arms, of_pool, share) if self._everyone else critical.dunnett(inside, of_pool, share)
-        return max(own, c * math.sqrt(float(self.found.variance[0, 0]))) * error
+        return max(alone, c * math.sqrt(float(self.intervals.variance[0, 0]))) * error
 
 
 def _freedom(number: float) -> str:

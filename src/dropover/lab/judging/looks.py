@@ -112,8 +112,8 @@ def follow(
         if any(seed not in values.get(arm, {}) for arm in growing for seed in order[: look.seeds]) or not growing:
             return Progress(_with(latest, decided), index, len(looks), dict.fromkeys(growing, look.seeds))
         seeds |= dict.fromkeys(growing, look.seeds)
-        known = {arm: {seed: row[seed] for seed in order[: seeds[arm]] if seed in row} for arm, row in values.items()}
-        latest = decide(known, reference, margin, alpha=look.alpha, higher_is_better=higher_is_better, scale=scale)
+        table = {arm: {seed: row[seed] for seed in order[: seeds[arm]] if seed in row} for arm, row in values.items()}
+        latest = decide(table, reference, margin, alpha=look.alpha, higher_is_better=higher_is_better, scale=scale)
         decided |= {
             each.arm: each for each in latest.comparisons if each.verdict != "undecided" and each.arm in open_arms
         }

@@ -88,7 +88,8 @@ def fit(values: Floats, within: Bools) -> Layout:
     together = within[:, :, None] & within[:, None, :]
     information = np.eye(values.shape[1]) * np.where(within, counts, 1.0)[:, :, None]
     information += together / arms[:, None, None] - np.einsum("ias,ibs->iab", held / seen[:, None, :], held)
-    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    # Where an arm that alone connected others has left the pool, only arms that share seeds can be compared.
+    covariance = np.asarray(np.linalg.pinv(information, hermitian=True), dtype=np.float64)
     effects = np.einsum("iab,ib->ia", covariance, y.sum(2))
     fitted = np.where(there, effects[:, :, None], 0.0)
     residuals = np.where(there, y - fitted + (fitted.sum(1) / seen)[:, None, :], 0.0)
@@ -106,26 +107,22 @@ def pool(values: Floats, within: Bools) -> tuple[Bools, Layout]:
     theirs says that equal spreads give such a ratio, up or down, in fewer than `CLEARLY` of studies. Two always stay.
     """
     inside = within.copy()
-    layout = fit(values, inside)
     active = np.arange(len(values))
     while len(active):
         part = fit(values[active], inside[active])
-        own = np.maximum(part.counts - 1, 0)
-        others = np.maximum(part.freedom[:, None] - own, 0)
-        left = np.maximum(part.squares[:, None] - part.spreads * own, 0.0)
+        freedom = np.maximum(part.counts - 1, 0)
+        others = np.maximum(part.freedom[:, None] - freedom, 0)
+        left = np.maximum(part.squares[:, None] - part.spreads * freedom, 0.0)
         varies = part.spreads > NO_SPREAD
-        able = inside[active] & varies & (own > 0) & (others > 0) & (inside[active].sum(1) > 2)[:, None]
+        able = inside[active] & varies & (freedom > 0) & (others > 0) & (inside[active].sum(1) > 2)[:, None]
         ratio = np.where(able, part.spreads, 0.0) / np.maximum(left / np.maximum(others, 1), NO_SPREAD)
-        above = special.fdtrc(np.maximum(own, 1), np.maximum(others, 1), ratio)
+        above = special.fdtrc(np.maximum(freedom, 1), np.maximum(others, 1), ratio)
         p = np.where(able, 2 * np.minimum(above, 1 - above), 1.0)
         first = p.argmin(1)
         leaves = p.min(1) < CLEARLY / inside[active].sum(1)
         inside[active[leaves], first[leaves]] = False
         active = active[leaves]
-    changed = (inside != within).any(1)
-    if changed.any():
-        layout = fit(values, inside)
-    return inside, layout
+    return inside, fit(values, inside)
 
 
 def intervals(
@@ -231,7 +228,7 @@ def _pool_critical(
         axis=1,
     )
     kinds, which = np.unique(numbers, axis=0, return_inverse=True)
-    found = [
+    criticals = [
         np.nan
         if how_many < 1 or freedom < 1 or level <= 0
         else critical.tukey(int(how_many), float(freedom), float(level))
@@ -239,7 +236,7 @@ def _pool_critical(
         else critical.dunnett(int(how_many), float(freedom), float(level), float(correlation))
         for how_many, freedom, level, correlation in kinds
     ]
-    return np.array(found)[which.reshape(-1)][:, None]
+    return np.array(criticals)[which.reshape(-1)][:, None]
 
 
 def _correlation(layout: Layout, inside: Bools, pairs: Sequence[tuple[int, int]]) -> Floats:
