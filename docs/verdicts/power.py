@@ -8,9 +8,9 @@ import numpy as np
 import studies
 from scipy import stats
 
-from dropover.lab.judging import model
+from dropover.lab.judging import critical, model
 from dropover.lab.judging.looks import Look
-from dropover.lab.judging.model import Floats
+from dropover.lab.judging.model import Bools, Floats
 from dropover.lab.judging.scales import Shares
 
 EFFECTS = np.array([0.0, 0.0, -0.0025, 0.005, -0.01, -0.02])
@@ -104,6 +104,15 @@ def decided_at(
 def against_first(y: Floats, alpha: float) -> model.Intervals:
     """Every arm against the first."""
     return model.intervals(y, [(arm, 0) for arm in range(1, y.shape[1])], alpha, np.ones(y.shape[:2], dtype=bool))
+
+
+def pooled_alone(y: Floats) -> Bools:
+    """Which arms Dunnett's test calls different from the first, were every arm's spread taken to be the same."""
+    size, arms, seeds = y.shape
+    layout = model.fit(y, np.ones((size, arms), dtype=bool))
+    c = critical.dunnett(arms - 1, float((arms - 1) * (seeds - 1)), 0.05)
+    half = c * np.sqrt(layout.variance * 2 / seeds)
+    return np.abs(layout.effects[:, 1:] - layout.effects[:, :1]) > half[:, None]
 
 
 def anytime(found: model.Intervals, seeds: int, alpha: float = 0.05) -> Floats:
