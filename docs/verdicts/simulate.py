@@ -1,6 +1,6 @@
 """Check the verdicts by simulation and write the tables of docs/verdicts.md.
 
-python docs/verdicts/simulate.py           the tables anew, in some ten minutes on one core
+python docs/verdicts/simulate.py           the tables anew, in three to ten minutes on one core
 python docs/verdicts/simulate.py power     one of them
 python docs/verdicts/simulate.py --quick   a tenth of the studies, to look at; the page stays as it is
 """
@@ -201,9 +201,9 @@ def spendings(size: int) -> Iterator[str]:
     )
     of_chosen = []
     for title, truth in power.TRUTHS.items():
-        fixed_share = power.fixed_curve(truth, size // 20, generator(title, 1))
+        fixed_share = power.fixed_curve(truth, size // 5, generator(title, 1))
         for way, looks in [*ways.items(), ("anytime-valid (mixture)", None)]:
-            decided, wrong, trials = power.followed(truth, looks, size // 20, generator(title, 2))
+            decided, wrong, trials = power.followed(truth, looks, size // 5, generator(title, 2))
             told = [f"{100 * decided:.0f} %", f"{100 * wrong:.1f} %", f"{trials:.0f}"]
             same = power.seeds_for(fixed_share, decided)
             yield line([way, title, *told, *saved(trials, same)])
