@@ -99,7 +99,11 @@ def test_a_study_runs_is_written_and_is_taken_over_from_its_own_file(study: Path
     assert out.startswith("mnist-5k: 10 classes, 28×28, 1 channel, 60 to train, 40 to test\n")
     assert "[4/4]" in out
     assert "drop <b>&[bold]" in out
-    assert "With 2 seeds the exact paired test can't go below p = 0.5" in out
+    assert out.index("The answer") < out.index("Accuracy in percent") < out.index("Written:")
+    assert str(folder / "verdicts.csv") in out
+    verdicts = pd.read_csv(folder / "verdicts.csv")
+    assert verdicts["measure"].tolist() == ["clean", "gaussian", "fgsm", "worst"]
+    assert set(verdicts["arm"]) == {"drop <b>&[bold]"}
     table = pd.read_csv(folder / "results.csv")
     clean = table[table["measure"] == "clean"]
     assert list(zip(clean["seed"], clean["arm"], strict=True)) == [

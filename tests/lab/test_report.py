@@ -76,7 +76,12 @@ def parsed(page: str) -> Structure:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render(Answer(STUDY, results(), 300), StudyRun(0, [], 0), COUNTS, {"cpu": f"A {EVIL} CPU", "jobs": 2})
+    return render(
+        Answer(STUDY, results(), 300, "dropover compare my.toml"),
+        StudyRun(9, [], 0),
+        COUNTS,
+        {"cpu": f"A {EVIL} CPU", "jobs": 2},
+    )
 
 
 def test_the_page_is_one_file_without_scripts_and_loads_nothing(page: str):
@@ -96,7 +101,10 @@ def test_the_page_says_what_was_compared_and_how_far_to_believe_it(page: str):
     for said in (
         "4000 training, 1000 test images",
         "300 test images",
-        "With 3 seeds the exact paired test can't go below p = 0.25",
+        "With 3 seeds the exact paired test can't go below p = 0.25: by this test alone",
+        "95 % simultaneous interval",
+        "gave the same in each of 3 seeds",
+        "verdicts.csv",
         "a margin loss breaks 40.0 points more at ε = 0.1",
         "No regularizer is placed",
         "flipover at fc",
@@ -110,9 +118,13 @@ def test_best_and_dagger_are_marked_in_the_table(page: str):
     cells = re.findall(
         r'<td( class="best")?><span class="mean">(\d+\.\d)</span>.*?<span class="marks">(.*?)</span>', page
     )
+    signs = re.findall(r'<span class="verdict (\w+)" title="\w+">(.) (.*?)</span>', page)
     columns = len(("clean", "gaussian", "fgsm", "pgd", "pgd-margin", "worst"))
     clean = cells[::columns]
     assert clean == [("", "90.1", ""), ("", "91.1", "†"), (' class="best"', "92.1", "*†")]
+    assert signs[0] == ("better", "▲", "+1.0")
+    assert signs[1] == ("level", "=", "0.0")
+    assert len(signs) == 2 * columns
 
 
 def test_there_is_a_picture_for_every_attack_noise_and_arm(page: str):

@@ -5,7 +5,8 @@ import pytest
 
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import Audit, Column, Figure
+from dropover.lab.judging.comparison import Audit, Figure
+from dropover.lab.judging.deciding import Comparison, Verdict
 from dropover.lab.study import Arm, Study
 
 
@@ -39,16 +40,16 @@ def test_the_speed_told_is_the_median_over_trials():
     assert verdicts.throughput(table[table["value"] < 0]) == []
 
 
-def test_three_seeds_give_an_interval_and_no_verdict():
+def test_three_seeds_give_an_interval_and_an_exact_test_that_can_show_nothing():
     assert verdicts.against_reference(figure("flipover", FLIP, NONE), "none") == (
         "clean 97.8 %, +0.4 points over none (95 % interval +0.2 to +0.6; 3 seeds). "
-        "Exact paired test: p = 0.25, the smallest that 3 seeds can give: no verdict."
+        "Exact paired test: p = 0.25, the smallest that 3 seeds can give: by itself it can't show a difference."
     )
 
 
 def test_a_p_above_the_smallest_is_told_from_it():
     text = verdicts.against_reference(figure("flipover", [0.97, 0.98, 0.976], NONE), "none")
-    assert "(3 seeds can't go below 0.25): no verdict." in text
+    assert "(3 seeds can't go below 0.25): by itself it can't show a difference." in text
 
 
 def test_one_seed_says_nothing_beyond_itself():
@@ -64,7 +65,10 @@ def test_the_reference_itself_is_only_told():
 
 @pytest.mark.parametrize(
     ("tests", "end"),
-    [(1, "p = 0.031: a difference."), (5, "0.16 after Holm's correction for 5 arms: no difference shown")],
+    [
+        (1, "p = 0.031: it shows a difference."),
+        (5, "0.16 after Holm's correction for 5 arms: by itself it shows no difference"),
+    ],
 )
 def test_six_seeds_can_show_a_difference_to_one_arm_and_not_to_five(tests: int, end: str):
     reference = [0.90, 0.91, 0.92, 0.93, 0.94, 0.95]
@@ -72,9 +76,9 @@ def test_six_seeds_can_show_a_difference_to_one_arm_and_not_to_five(tests: int, 
     assert end in verdicts.against_reference(figure("flipover", better, reference, tests), "none")
 
 
-def test_a_difference_below_the_shown_digits_is_level():
+def test_a_difference_below_the_shown_digits_is_none():
     text = verdicts.against_reference(figure("a", [0.9, 0.8, 0.7], [0.9, 0.8, 0.7]), "none")
-    assert text.startswith("clean 80.0 %, level with none (95 % interval 0.0 to 0.0; 3 seeds).")
+    assert text.startswith("clean 80.0 %, 0.0 points from none (95 % interval 0.0 to 0.0; 3 seeds).")
     under = verdicts.against_reference(figure("a", [0.8, 0.7, 0.6], [0.9, 0.8, 0.7]), "none")
     assert under.startswith("clean 70.0 %, 10.0 points under none")
 
@@ -83,7 +87,7 @@ def test_a_difference_below_the_shown_digits_is_level():
     ("n", "arms", "says"),
     [
         (1, 1, "One seed says nothing about chance"),
-        (3, 1, "can't go below p = 0.25: no difference can be significant, however large, with fewer than 6 seeds."),
+        (3, 1, "can't go below p = 0.25: by this test alone no difference can be significant, however large,"),
         (3, 5, "with fewer than 6 seeds (8 after Holm's correction for 5 arms)."),
         (6, 5, "enough for one comparison, too few after Holm's correction for 5 arms, which takes 8 seeds."),
         (8, 5, "With 8 seeds the exact paired test can go down to p = 0.0078, enough for 5 arms."),
@@ -101,31 +105,31 @@ def test_nothing_to_compare_is_said():
     ]
 
 
-def column(*figures: Figure) -> Column:
-    return Column({one.arm: one for one in figures})
+def compared(verdict: Verdict, difference: float | None, low: float | None, high: float | None, **more) -> Comparison:
+    return Comparison("a", "none", verdict, "Because.", difference, low, high, **more)
 
 
-def test_the_headline_names_the_best_and_what_the_intervals_set_apart():
-    text = verdicts.headline(
-        column(
-            figure("none", NONE),
-            figure("flipover", FLIP, NONE),
-            figure("sap", [0.5, 0.51, 0.49], NONE),
-        ),
-        "none",
+@pytest.mark.parametrize(
+    ("comparison", "says", "interval"),
+    [
+        (compared("worse", -0.018, -0.023, -0.013), "worse than none by 1.8 points", "−2.3 to −1.3"),
+        (compared("better", 0.0004, 0.0, 0.06), "better than none by less than 0.1 points", "0.0 to +6.0"),
+        (compared("level", 0.001, -0.003, 0.004), "level with none within ±0.5 points", "−0.3 to +0.4"),
+        (compared("undecided", 0.01, -0.01, 0.02), "undecided, +1.0 points over none", "−1.0 to +2.0"),
+        (compared("undecided", 0.01, None, None), "undecided, +1.0 points over none", ""),
+        (compared("undecided", None, None, None), "undecided", ""),
+    ],
+)
+def test_a_verdict_comes_with_its_size_and_its_interval(comparison: Comparison, says: str, interval: str):
+    assert verdicts.verdict(comparison, 0.5) == says + f" (95 % simultaneous interval {interval})" * bool(interval)
+
+
+def test_what_a_verdict_rests_on_and_what_it_lacks():
+    full = compared("undecided", 0.01, -0.01, 0.02, method="by hand", seeds=3, seeds_needed=4, left_out=(3, 5))
+    assert verdicts.grounds(full) == (
+        "Judged by: by hand. Because. About 1 more seed would decide it. Only one of the two has seeds 3, 5: no pair."
     )
-    assert text == (
-        "Clean accuracy: flipover has the most, 97.8 %, +0.4 points over none; the exact test doesn't show it. "
-        "By their 95 % intervals: flipover over none; sap under none."
-    )
-
-
-def test_headlines_of_ties_of_single_seeds_and_of_a_reference_ahead():
-    assert verdicts.headline(column(figure("none", NONE), figure("a", NONE, NONE)), "none").endswith(
-        "every arm has 97.4 %."
-    )
-    one = verdicts.headline(column(figure("none", [0.9]), figure("a", [0.8], [0.9])), "none")
-    assert one == "Clean accuracy: none has the most, 90.0 %. One seed gives no interval."
+    assert verdicts.grounds(compared("undecided", None, None, None)) == "Because."
 
 
 def audit(level: float, cross_entropy: float, margin: float, hidden: bool) -> Audit:
@@ -157,7 +161,7 @@ def test_an_arm_without_the_margin_loss_is_said_to_be_unchecked():
     )
 
 
-def test_the_legend_says_what_the_dagger_is():
-    legend = verdicts.dagger_legend(Study(arms=[Arm(method="none")]))
-    assert "Student's t, unpaired" in legend
-    assert "not corrected" in legend
+def test_the_legend_says_what_every_sign_and_the_dagger_are():
+    legend = verdicts.legend(Study(arms=[Arm(method="none")], margin=1.25))
+    for said in ("▲ better, ▼ worse, = level, ? undecided", "±1.25 points", "Student's t, unpaired", "not corrected"):
+        assert said in legend

@@ -26,7 +26,8 @@ def compare(
     """Train a network under several regularizers and compare them.
 
     Compares clean accuracy, accuracy under noise and under attack, and says what the seeds can and can't tell. Writes
-    results.csv, study.toml and report.html. Ctrl-C keeps what is finished, and the same command goes on from there.
+    report.html, verdicts.csv, results.csv and study.toml. Ctrl-C keeps what is finished, and the same command goes on
+    from there.
     """
     # Imported here, so that --help doesn't wait for torch.
     from dropover.lab.data import DataError
@@ -79,7 +80,8 @@ def _run(study: "Study", results: Path, jobs: int) -> None:
             show(answer)
         for failed in outcome.failed:
             typer.echo(f"{failed.trial.label}: {failed.reason}", err=True)
-        files = ["report.html", "results.csv", "study.toml"] if answer is not None else ["results.csv", "study.toml"]
+        answered = ["report.html", "verdicts.csv"] if answer is not None else []
+        files = [*answered, "results.csv", "study.toml"]
         typer.echo(f"Written: {', '.join(str(results / file) for file in files)}")
     if outcome.printed is not None:
         typer.echo(f"What trials printed is in {outcome.printed}")

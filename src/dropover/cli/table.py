@@ -1,5 +1,6 @@
-"""A study's answer on the terminal: the table, and under it in plain words what it can and can't say."""
+"""A study's answer on the terminal: in words, then the table, and under it what the marks and the verdicts are."""
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,31 +10,61 @@ from rich.text import Text
 from dropover.cli.terminal import GAP, fitting, grid, say
 from dropover.lab.judging.answer import Answer
 from dropover.lab.judging.comparison import Column
+from dropover.lab.judging.verdicts import wanting
 
-CELL = len("99.9 ± 10.0 *†")
+_LABEL = 16
+"""Longest line of a column's name."""
 
 
 def show(answer: Answer) -> None:
-    """Print every arm's figures at the answer's columns, then what they say of clean accuracy, and the speed."""
+    """Print the answer in words, every arm's figures at the answer's columns, the clean verdicts, and the speed."""
     console = Console()
-    console.print("Accuracy in percent, mean ± spread over seeds", style="dim")
-    widths = [max(len(column.measure), CELL) for column in answer.columns]
-    for part in fitting(widths, console.width - max(map(len, answer.arms)) - GAP):
-        console.print(_table(answer.arms, [answer.columns[place] for place in part]))
+    say("\nThe answer", "bold")
+    for line in answer.conclusion.lines:
+        say(line)
+    if answer.remedy:
+        # Whole, so that it can be copied.
+        say(f"Seeds where they are needed: {answer.remedy}", wrap=False)
+    say("\nAccuracy in percent, mean ± spread over seeds", "dim")
+    cells = [[_cell(column, arm) for arm in answer.arms] for column in answer.columns]
+    widths = [
+        max(map(len, [*_head(column), *(cell.plain for cell in row)]))
+        for column, row in zip(answer.columns, cells, strict=True)
+    ]
+    # Where a name leaves no room for a figure, it is the name that is broken.
+    name = min(max(map(len, answer.arms)), max(_LABEL, console.width - max(widths, default=0) - 2 * GAP))
+    for part in fitting(widths, console.width - name - GAP):
+        heads = ["\n".join(_head(answer.columns[place])) for place in part]
+        console.print(_table(answer.arms, name, heads, [cells[place] for place in part]))
     say(answer.legend, "dim")
-    clean = [figure for figure in answer.columns[0].figures.values() if figure.difference is not None]
-    comparisons = [f"• {figure.arm}: {answer.says(figure)}" for figure in clean]
-    for line in ["", *comparisons, "", *answer.about_the_test, *answer.margin, *answer.speed]:
+    for line in ["", *_clean(answer), "", *answer.margin, *answer.speed]:
         say(line)
 
 
-def _table(arms: Sequence[str], columns: Sequence[Column]) -> Table:
-    table = grid(["arm"])
-    for column in columns:
-        level = "" if column.level is None else f"\n{column.level:g}"
-        table.add_column(f"{column.measure}{level}", no_wrap=True)
-    for arm in arms:
-        table.add_row(Text(arm), *(_cell(column, arm) for column in columns))
+def _clean(answer: Answer) -> list[str]:
+    """Every arm's verdict on clean images."""
+    if not answer.columns:
+        return []
+    column = answer.columns[0]
+    return [
+        f"• {arm}: {' '.join([f'{column.measure} {answer.verdict(column, arm)}.', *wanting(comparison)])}"
+        for arm, comparison in column.comparisons.items()
+        if comparison.difference is not None
+    ]
+
+
+def _head(column: Column) -> list[str]:
+    level = [] if column.level is None else [f"{column.level:g}"]
+    return [*textwrap.wrap(column.measure, _LABEL), *level]
+
+
+def _table(arms: Sequence[str], name: int, heads: Sequence[str], cells: Sequence[Sequence[Text]]) -> Table:
+    table = grid([])
+    table.add_column("arm", max_width=name, overflow="fold")
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    for arm, *row in zip(arms, *cells, strict=True):
+        table.add_row(Text(arm), *row)
     return table
 
 
@@ -42,5 +73,5 @@ def _cell(column: Column, arm: str) -> Text:
     if figure is None:
         return Text("–")
     spread = "" if figure.spread is None else f" ± {100 * figure.spread:.1f}"
-    marks = f" {column.marks(arm)}".rstrip()
+    marks = f" {column.sign(arm)}{column.marks(arm)}".rstrip()
     return Text(f"{100 * figure.mean:.1f}{spread}{marks}", style="bold" if arm in column.best else "")

@@ -6,30 +6,38 @@ from functools import cached_property
 import pandas as pd
 
 from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import Audit, Column, Figure, audits, columns, figures, worst_levels
+from dropover.lab.judging.comparison import Audit, Column, Figure, Judge, audits, columns, figures, worst_levels
+from dropover.lab.judging.conclusion import Conclusion
+from dropover.lab.judging.verdict_table import verdict_table
 from dropover.lab.records.labels import WORST
-from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import Study
+
+UNTIL_DECIDED = "--until-decided"
+"""The option of `dropover compare` that adds seeds until all is decided."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What came of a study: arms × measures with figures, differences and marks, and what they say in words.
+    """What came of a study: arms × measures with figures, verdicts and marks, and what they say in words.
 
     Attributes:
         study: The study.
         table: Its long table by labels (see `labelled`), of at least one finished trial.
         images: How many images were attacked.
+        command: The command that ran it, as a reader would type it; empty if none did.
+        judge: Gives the verdicts, of a study that was looked at as it grew; without it every column is decided afresh.
     """
 
     study: Study
     table: pd.DataFrame
     images: int
+    command: str = ""
+    judge: Judge | None = None
 
     @cached_property
     def columns(self) -> list[Column]:
         """What a table shows: every arm's figure at clean accuracy and at one level of each noise and attack."""
-        return columns(self.table, self.study)
+        return columns(self.table, self.study, self.judge)
 
     @cached_property
     def arms(self) -> list[str]:
@@ -47,11 +55,20 @@ class Answer:
         return [line for line in (verdicts.audit_headline(self.audits),) if line]
 
     @cached_property
-    def headlines(self) -> list[str]:
-        """Who is ahead on clean images, under noise and in the worst case, and what the margin losses found."""
-        measures = {CLEAN, *WORST.values(), *self.study.evaluation.noise}
-        columns = [column for column in self.columns if column.measure in measures]
-        return [*(verdicts.headline(column, self.study.reference) for column in columns), *self.margin]
+    def conclusion(self) -> Conclusion:
+        """What the verdicts say together, for whoever knows no statistics."""
+        return Conclusion(self.study, self.columns, self.audits)
+
+    @property
+    def remedy(self) -> str:
+        """The command that decides what is undecided; empty if nothing is, or if that is the one that ran."""
+        able = self.conclusion.is_open and self.command and UNTIL_DECIDED not in self.command
+        return f"{self.command} {UNTIL_DECIDED}" if able else ""
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """Every verdict at every measure and level; see `verdict_table`."""
+        return verdict_table(self.table, self.study, self.judge)
 
     @cached_property
     def about_the_test(self) -> list[str]:
@@ -66,10 +83,20 @@ class Answer:
     @cached_property
     def legend(self) -> str:
         """What the marks mean."""
-        return verdicts.dagger_legend(self.study)
+        return verdicts.legend(self.study)
+
+    def verdict(self, column: Column, arm: str) -> str:
+        """What is decided of an arm at a column, in a sentence; empty for the reference."""
+        comparison = column.comparisons.get(arm)
+        return verdicts.verdict(comparison, self.study.margin) if comparison else ""
+
+    def grounds(self, column: Column, arm: str) -> str:
+        """How that came about, and what is wanting; empty for the reference."""
+        comparison = column.comparisons.get(arm)
+        return verdicts.grounds(comparison) if comparison else ""
 
     def says(self, figure: Figure) -> str:
-        """A figure beside the reference arm's, in words."""
+        """A figure beside the reference arm's by itself, in words."""
         return verdicts.against_reference(figure, self.study.reference)
 
     def robustness(self, arm: str) -> list[str]:

@@ -1,17 +1,23 @@
 """Figures over seeds: each arm against the reference arm, and each attack against the margin loss."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.judging import statistics as st
+from dropover.lab.judging.deciding import Comparison, Decision, Values, Verdict, decide
 from dropover.lab.measuring.robustness import norm_of
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import AttackSettings, Study
+
+Judge = Callable[[Values], Decision]
+"""Gives the verdicts on the values of every arm and seed at one measure and level."""
+SIGNS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "level": "=", "undecided": "?"}
+"""What a verdict is in a table's cell."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Column:
-    """Every arm's figure at one measure and level; at least one."""
+    """Every arm's figure at one measure and level, at least one; and what is decided of them."""
 
     figures: dict[str, Figure]
+    decision: Decision
 
     @property
     def measure(self) -> str:
@@ -64,6 +71,16 @@ class Column:
         """The arms with the highest mean, ties included; none where all are equal."""
         means = {arm: round(figure.mean, 9) for arm, figure in self.figures.items()}
         return [arm for arm, mean in means.items() if min(means.values()) < mean == max(means.values())]
+
+    @property
+    def comparisons(self) -> dict[str, Comparison]:
+        """What was decided of every arm but the reference."""
+        return {each.arm: each for each in self.decision.comparisons}
+
+    def sign(self, arm: str) -> str:
+        """The sign of an arm's verdict; none for the reference."""
+        comparison = self.comparisons.get(arm)
+        return SIGNS[comparison.verdict] if comparison else ""
 
     def marks(self, arm: str) -> str:
         """`*` for the best arm, `†` for the FDD paper's test."""
@@ -90,10 +107,15 @@ class Audit:
         return self.cross_entropy - self.margin
 
 
-def columns(table: pd.DataFrame, study: Study) -> list[Column]:
+def columns(table: pd.DataFrame, study: Study, judge: Judge | None = None) -> list[Column]:
     """What a table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
 
     Attacks are shown at the ε of their worst case's column where they ran at it, so that a row can be read across.
+
+    Args:
+        table: By labels.
+        study: Whose table it is.
+        judge: Gives the verdicts; without it `decide` does, of a study that is looked at once.
     """
 
     def middle(levels: Sequence[float]) -> float:
@@ -107,8 +129,22 @@ def columns(table: pd.DataFrame, study: Study) -> list[Column]:
             radii = levels(table, attack.label)
             places.append((attack.label, eps if eps in radii else middle(radii)))
         places.append((worst, eps))
-    rows = [figures(table, study, *place) for place in places]
-    return [Column({figure.arm: figure for figure in row}) for row in rows if row]
+    made = (column(table, study, *place, judge) for place in places)
+    return [each for each in made if each is not None]
+
+
+def column(
+    table: pd.DataFrame, study: Study, measure: str, level: float | None, judge: Judge | None = None
+) -> Column | None:
+    """Every arm's figure at one measure and level, and the verdicts; None where no arm has a value. See `columns`."""
+    row = {figure.arm: figure for figure in figures(table, study, measure, level)}
+    if not row:
+        return None
+    values: Values = {
+        arm.label: dict(zip(row[arm.label].seeds, row[arm.label].values, strict=True)) if arm.label in row else {}
+        for arm in study.arms
+    }
+    return Column(row, judge(values) if judge else decide(values, study.reference, study.margin / 100))
 
 
 def attacks_in(study: Study, norm: str) -> list[AttackSettings]:

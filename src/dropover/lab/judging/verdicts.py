@@ -6,16 +6,11 @@ from statistics import median
 import pandas as pd
 
 from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import Audit, Column, Figure
+from dropover.lab.judging.comparison import SIGNS, Audit, Figure
+from dropover.lab.judging.deciding import Comparison
 from dropover.lab.records.labels import WORST
-from dropover.lab.records.rows import CLEAN, PER_SECOND
+from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.study import Study
-
-_HEADLINES = {
-    CLEAN: "Clean accuracy",
-    WORST["linf"]: "Worst of all attacks at ε = {}",
-    WORST["l2"]: "Worst of all attacks in L2 at ε = {}",
-}
 
 
 def percent(share: float) -> str:
@@ -29,8 +24,53 @@ def points(difference: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
+def size(difference: float) -> str:
+    """How large a difference of shares is, without its sign: `1.8 points`."""
+    text = f"{abs(100 * difference):.1f}"
+    return "less than 0.1 points" if text == "0.0" else f"{text} points"
+
+
+def verdict(comparison: Comparison, margin: float) -> str:
+    """A verdict with its simultaneous interval, in words: "worse than none by 1.8 points (…)".
+
+    Args:
+        comparison: What was decided, of shares.
+        margin: In points.
+    """
+    d, other = comparison.difference, comparison.reference
+    if d is None:
+        return "undecided"
+    said = {
+        "better": f"better than {other} by {size(d)}",
+        "worse": f"worse than {other} by {size(d)}",
+        "level": f"level with {other} within ±{margin:g} points",
+        "undecided": f"undecided, {_distance(d)} {other}",
+    }[comparison.verdict]
+    if comparison.low is None or comparison.high is None:
+        return said
+    return f"{said} (95 % simultaneous interval {points(comparison.low)} to {points(comparison.high)})"
+
+
+def wanting(comparison: Comparison) -> list[str]:
+    """What a comparison lacks: seeds that would decide it, seeds that only one of the two arms has."""
+    said = []
+    if comparison.seeds_needed is not None:
+        more = comparison.seeds_needed - comparison.seeds
+        said.append(f"About {more} more seed{'s' * (more > 1)} would decide it.")
+    if left := comparison.left_out:
+        seeds = f"seed{'s' * (len(left) > 1)} {', '.join(map(str, left))}"
+        said.append(f"Only one of the two has {seeds}: no pair.")
+    return said
+
+
+def grounds(comparison: Comparison) -> str:
+    """How a verdict came about and what it rests on."""
+    method = f"Judged by: {comparison.method}. " if comparison.method else ""
+    return " ".join([f"{method}{comparison.why}", *wanting(comparison)])
+
+
 def against_reference(figure: Figure, reference: str) -> str:
-    """An arm's figure beside the reference arm's, with the interval and the exact test."""
+    """An arm's figure beside the reference arm's by itself, with the paired interval and the exact test."""
     name = figure.measure if figure.level is None else f"{figure.measure} at {figure.level:g}:"
     d = figure.difference
     if d is None:
@@ -44,7 +84,7 @@ def against_reference(figure: Figure, reference: str) -> str:
 def _distance(mean: float) -> str:
     text = points(mean)
     if text == "0.0":
-        return "level with"
+        return "0.0 points from"
     return f"{text} points over" if mean > 0 else f"{text.removeprefix('−')} points under"
 
 
@@ -55,15 +95,15 @@ def _exact(figure: Figure, d: st.Difference) -> str:
     smallest = st.smallest_possible_p(d.n)
     if smallest >= st.ALPHA:
         if figure.p_exact <= smallest:
-            return f"{test}, the smallest that {d.n} seeds can give: no verdict."
-        return f"{test} ({d.n} seeds can't go below {smallest:g}): no verdict."
+            return f"{test}, the smallest that {d.n} seeds can give: by itself it can't show a difference."
+        return f"{test} ({d.n} seeds can't go below {smallest:g}): by itself it can't show a difference."
     if figure.tests > 1:
         test += f", {figure.p_holm:.2g} after Holm's correction for {figure.tests} arms"
     if figure.p_holm < st.ALPHA:
-        return f"{test}: a difference."
+        return f"{test}: it shows a difference."
     effect = st.detectable_effect(d.std or 0.0, d.n)
     power = f"; {d.n} seeds find one of {100 * effect:.1f} points four times in five" if effect else ""
-    return f"{test}: no difference shown{power}."
+    return f"{test}: by itself it shows no difference{power}."
 
 
 def throughput(table: pd.DataFrame) -> list[str]:
@@ -93,8 +133,8 @@ def about_the_test(row: Sequence[Figure]) -> list[str]:
     if smallest >= st.ALPHA:
         corrected = f" ({together} after Holm's correction for {tests} arms)" if together > alone else ""
         lines = [
-            f"{start}'t go below p = {smallest:g}: no difference can be significant, however large, with fewer than "
-            f"{alone} seeds{corrected}."
+            f"{start}'t go below p = {smallest:g}: by this test alone no difference can be significant, however large, "
+            f"with fewer than {alone} seeds{corrected}."
         ]
     elif n < together:
         lines = [
@@ -109,38 +149,6 @@ def about_the_test(row: Sequence[Figure]) -> list[str]:
             "accuracy four times in five (paired t-test at 0.05). A smaller one may be there and not show."
         )
     return lines
-
-
-def headline(column: Column, reference: str) -> str:
-    """Which arm has the most at one column, and which arms the intervals set apart from the reference."""
-    at = f"{column.level or 0:g}"
-    name = _HEADLINES.get(column.measure, f"{column.measure.capitalize()} at {{}}").format(at)
-    if not column.best:
-        return f"{name}: every arm has {percent(next(iter(column.figures.values())).mean)}."
-    top = column.figures[column.best[0]]
-    verb = "has" if len(column.best) == 1 else "have"
-    start = f"{name}: {' and '.join(column.best)} {verb} the most, {percent(top.mean)}"
-    if reference not in column.best:
-        if top.difference is None:
-            return f"{start}."
-        verb = "shows" if top.p_holm is not None and top.p_holm < st.ALPHA else "doesn't show"
-        start = f"{start}, {_distance(top.difference.mean)} {reference}; the exact test {verb} it"
-    return f"{start}. {_set_apart(column, reference)}"
-
-
-def _set_apart(column: Column, reference: str) -> str:
-    """The arms whose 95 % interval of the difference leaves out 0, in a sentence."""
-    differences = {arm: figure.difference for arm, figure in column.figures.items() if figure.difference is not None}
-    if all(d.low is None for d in differences.values()):
-        return "One seed gives no interval."
-    sides = {
-        "over": [arm for arm, d in differences.items() if d.low is not None and d.low > 0],
-        "under": [arm for arm, d in differences.items() if d.high is not None and d.high < 0],
-    }
-    if not any(sides.values()):
-        return f"By their 95 % intervals every arm could be level with {reference}."
-    arms_apart = (f"{', '.join(arms)} {side} {reference}" for side, arms in sides.items() if arms)
-    return f"By their 95 % intervals: {'; '.join(arms_apart)}."
 
 
 def robustness(audits: Sequence[Audit], worst: Sequence[Figure], attacks: Sequence[str]) -> list[str]:
@@ -197,9 +205,11 @@ def audit_headline(audits: Sequence[Audit]) -> str | None:
     return f"Attacks: gradients are partly hidden, and cross-entropy figures too high, in {arms}."
 
 
-def dagger_legend(study: Study) -> str:
-    """What the † in the table means, and what it does not."""
+def legend(study: Study) -> str:
+    """What the signs and marks in the table mean, and what they don't."""
+    signs = ", ".join(f"{sign} {word}" for word, sign in SIGNS.items())
     return (
-        f"† above {study.reference} by the papers' test (Student's t, unpaired, p < 0.05, not corrected for the number "
-        f"of arms). * best mean of the column; ± is the standard deviation over seeds."
+        f"Against {study.reference}: {signs}; level is within ±{study.margin:g} points; all verdicts of a column are "
+        f"right in 95 of 100 studies. * best mean of the column. † above {study.reference} by the papers' test "
+        "(Student's t, unpaired, p < 0.05, not corrected for the number of arms). ± is the standard deviation of seeds."
     )

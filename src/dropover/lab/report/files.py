@@ -1,4 +1,4 @@
-"""The files that a study leaves behind, beside its table: study.toml and report.html."""
+"""The files that a study leaves behind, beside its table: study.toml, report.html and verdicts.csv."""
 
 import datetime
 from pathlib import Path
@@ -8,17 +8,20 @@ import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.judging.answer import Answer
+from dropover.lab.judging.comparison import Judge
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
-from dropover.lab.records.store import table_of
+from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.page import render
 from dropover.lab.running.runner import StudyRun
 from dropover.lab.study import Study
 
 
-def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str) -> Answer | None:
-    """Write study.toml, and report.html if at least one trial is finished.
+def write_files(
+    folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str, judge: Judge | None = None
+) -> Answer | None:
+    """Write study.toml, and report.html and verdicts.csv if at least one trial is finished.
 
     Args:
         folder: The results' folder, which exists.
@@ -26,6 +29,7 @@ def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, comman
         outcome: What came of it.
         jobs: Number of worker processes.
         command: The command that ran it, as a reader would type it.
+        judge: See `Answer`.
 
     Returns:
         What the page says, if there is one.
@@ -38,7 +42,8 @@ def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, comman
     test = len(data.test_labels)
     attacked = min(study.evaluation.attack_images or test, test)
     counts = {"training": len(data.train_labels), "test": test, "attacked": attacked}
-    answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked)
+    answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked, command, judge)
+    write_table(answer.verdicts, folder / "verdicts.csv")
     write_text(folder / "report.html", render(answer, outcome, counts, details))
     return answer
 

@@ -8,6 +8,7 @@ from typing import Any
 from dropover.lab.attacks.parts.task import PIXELS
 from dropover.lab.judging.answer import Answer
 from dropover.lab.judging.comparison import attacks_in, worst_levels
+from dropover.lab.judging.verdicts import points
 from dropover.lab.measuring.robustness import norm_of
 from dropover.lab.models.parts.building import NONE, positions_of
 from dropover.lab.records.labels import WORST
@@ -39,6 +40,7 @@ def render(answer: Answer, run: StudyRun, counts: Mapping[str, int], details: Ma
     """
     templates = environment(Path(__file__).parent)
     templates.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    templates.filters["points"] = points
     templates.filters["tied"] = _tied
     return templates.get_template("template.html").render(
         answer=answer,

@@ -124,6 +124,8 @@ class Study(_Table):
     scale: Scale = "laptop"
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_distinct)] = [0, 1, 2]
     reference: str = "none"
+    margin: Annotated[float, Field(gt=0, le=100)] = 0.5
+    """Points of accuracy within which two arms are level."""
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()

@@ -1,0 +1,259 @@
+"""The answer in words, for whoever knows no statistics: what to use for which images, and what that costs.
+
+Nothing is said here that the verdicts don't hold. Differences are arm − reference, in points of accuracy.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from dropover.lab.judging.comparison import Audit, Column
+from dropover.lab.judging.deciding import Comparison
+from dropover.lab.judging.verdicts import percent, size
+from dropover.lab.records.labels import WORST
+from dropover.lab.records.rows import CLEAN
+from dropover.lab.study import Study
+
+LISTED = 4
+"""Of more arms than this in one place only the number is said."""
+FAR = 100
+"""Of more seeds than this that are wanting no number is said."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conclusion:
+    """What a study's columns say together.
+
+    Attributes:
+        study: The study.
+        columns: What was decided; those of single attacks have no part, as the worst case is over all of them.
+        audits: Cross-entropy attacks against margin losses.
+    """
+
+    study: Study
+    columns: Sequence[Column]
+    audits: Sequence[Audit]
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The answer: what helps on clean images, under noise and under attack; what is level, and what undecided."""
+        if self._nothing:
+            return [self._nothing]
+        missing = [arm.label for arm in self.study.arms if not any(arm.label in each.figures for each in self._told)]
+        absent = f"There is no result of {_listed(missing)}." if missing else ""
+        said = [*(self._sentence(*each) for each in self._kinds.items()), self._level, self._undecided, absent]
+        return [line for line in said if line]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more seeds would tell more."""
+        return any(each.seeds > 0 for column in self._told for each in column.decision.of("undecided"))
+
+    @cached_property
+    def _told(self) -> list[Column]:
+        """The columns that count."""
+        measures = {CLEAN, *self.study.evaluation.noise, *WORST.values()}
+        return [column for column in self.columns if column.measure in measures]
+
+    @cached_property
+    def _kinds(self) -> dict[str, list[Column]]:
+        """The columns by what begins their sentence."""
+        kinds: dict[str, list[Column]] = {}
+        for column in self._told:
+            kinds.setdefault(_kind(column), []).append(column)
+        return kinds
+
+    @property
+    def _reference(self) -> str:
+        """In quotes: the usual name is a word that would turn the sense of a sentence round."""
+        return f"“{self.study.reference}”"
+
+    @cached_property
+    def _nothing(self) -> str:
+        """Why there is nothing to compare; empty if there is."""
+        seeds = [each.seeds for column in self._told for each in column.decision.comparisons]
+        if len(self.study.arms) == 1:
+            return f"There is no other arm to compare with {self._reference}."
+        if not any(self.study.reference in column.figures for column in self._told):
+            return f"Nothing can be compared: there is no result of the reference {self._reference}."
+        if max(seeds) == 0:
+            return f"Nothing can be compared: no other arm has a result with a seed that {self._reference} has."
+        if max(seeds) == 1:
+            return (
+                "Nothing is decided: arms can be compared at one seed, and another seed may turn any order round. "
+                "It takes three to begin with, and more for small differences."
+            )
+        return ""
+
+    def _sentence(self, kind: str, columns: Sequence[Column]) -> str:
+        """Which arm to take on clean images, under noise or under attack, and what it costs elsewhere."""
+        leads: dict[str, list[Column]] = {}
+        says: dict[str, list[str]] = {}
+        for column in columns:
+            good, doubted = self._better(column)
+            if good:
+                leads.setdefault(good[0].arm, []).append(column)
+            elif not doubted:
+                says.setdefault(self._without_lead(column), []).append(_condition(column))
+            for doubt, arms in doubted.items():
+                said = f"{_listed(arms)} look{'s' * (len(arms) == 1)} better, but {doubt}"
+                said = said if good else f"no arm can be recommended: {said}"
+                says.setdefault(said, []).append(_condition(column))
+        parts = [self._lead(*each) for each in leads.items()]
+        parts += [f"{said}{_in_brackets(_listed(where))}" for said, where in says.items()]
+        # Elsewhere the table says it, and what is said of an arm to take.
+        worse = [each for column in columns for each in column.decision.of("worse") if column.measure == CLEAN]
+        if worse:
+            parts.append(f"worse: {_several([f'{each.arm} ({_size(each)})' for each in sorted(worse, key=_gain)])}")
+        return f"{kind}: {'; '.join(parts)}."
+
+    def _better(self, column: Column) -> tuple[list[Comparison], dict[str, list[str]]]:
+        """The arms that are better and can be recommended, the best first; and by what speaks against it the others."""
+        good: list[Comparison] = []
+        doubted: dict[str, list[str]] = {}
+        for each in sorted(column.decision.of("better"), key=_gain, reverse=True):
+            if doubt := self._doubt(column, each.arm):
+                doubted.setdefault(doubt, []).append(each.arm)
+            else:
+                good.append(each)
+        return good, doubted
+
+    def _lead(self, arm: str, columns: Sequence[Column]) -> str:
+        """An arm to take where it is the first of those that are better, what it costs, and who is better too."""
+        gains = [f"{_size(each.comparisons[arm])}{_in_brackets(_condition(each))}" for each in columns]
+        others = [
+            f"{each.arm} ({', '.join(filter(None, (_size(each), _condition(column))))})"
+            for column in columns
+            for each in self._better(column)[0][1:]
+        ]
+        also = f"; better too: {_several(others)}" if others else ""
+        return f"use {arm}, better than {self._reference} by {_listed(gains)}{self._cost(columns[0], arm)}{also}"
+
+    def _without_lead(self, column: Column) -> str:
+        if _constant(column):
+            return f"every arm has {percent(next(iter(column.figures.values())).mean)}"
+        if len(column.decision.of("level") + column.decision.of("worse")) == len(column.decision.comparisons):
+            return f"keep {self._reference}, no arm is better by more than {self.study.margin:g} points"
+        return f"no arm is shown to be better than {self._reference}"
+
+    def _cost(self, column: Column, arm: str) -> str:
+        """What an arm that is good in one place costs elsewhere."""
+        elsewhere = [(each, each.comparisons[arm]) for each in self._told if _kind(each) != _kind(column)]
+        costs = [f"{_size(of)} {_cost_of(each)}" for each, of in elsewhere if of.verdict == "worse"]
+        clean = [of.verdict for each, of in elsewhere if each.measure == CLEAN and arm in each.figures]
+        known = {"level": ", level on clean images", "better": ", better on clean images too", "worse": ""}
+        status = [known.get(verdict, ", undecided on clean images") for verdict in clean]
+        return "".join([*status, f"; it costs {_listed(costs)}" if costs else ""])
+
+    def _doubt(self, column: Column, arm: str) -> str:
+        """Why an arm's figure under attack is no ground to recommend it; empty if it is one, or of no attack."""
+        norm = next((norm for norm, worst in WORST.items() if worst == column.measure), None)
+        if norm is None:
+            return ""
+        audits = [each for each in self.audits if (each.arm, each.norm, each.level) == (arm, norm, column.level)]
+        if not audits:
+            return "no attack on a margin loss has checked that"
+        if any(each.hidden for each in audits):
+            return "gradients are partly hidden, and attacks may have missed what breaks such a net"
+        return ""
+
+    @property
+    def _level(self) -> str:
+        """Which arms are level with the reference."""
+        places = []
+        for column in self._told:
+            arms = [each.arm for each in column.decision.of("level")]
+            if arms and not _constant(column):
+                places.append(f"{_listed(arms) if len(arms) <= LISTED else f'{len(arms)} arms'} {_place(column)}")
+        return f"Level with {self._reference} (within ±{self.study.margin:g} points): {'; '.join(places)}." * bool(
+            places
+        )
+
+    @property
+    def _undecided(self) -> str:
+        """What is undecided, and how many more seeds would decide it."""
+        parts = []
+        for kind, members in self._kinds.items():
+            whole = [each for column in members for each in column.decision.comparisons]
+            still = [each for column in members for each in column.decision.of("undecided") if each.seeds > 0]
+            where = f"{kind[0].lower()}{kind[1:]}"
+            if still and len(members) == 1 and len(still) <= LISTED:
+                parts.append(f"{where} {_listed([f'{each.arm} ({_range([each])})' for each in still])}")
+            elif still:
+                parts.append(f"{where} {len(still)} of {len(whole)} comparisons ({_range(still)})")
+        return f"Undecided (and about how many more seeds would decide it): {'; '.join(parts)}." * bool(parts)
+
+
+def _kind(column: Column) -> str:
+    """How a column's sentence begins."""
+    if column.measure == CLEAN:
+        return "On clean images"
+    return "Under attack" if column.measure in WORST.values() else "Under noise"
+
+
+def _condition(column: Column) -> str:
+    """Which noise of what strength, or which ε; empty for clean images."""
+    if column.level is None:
+        return ""
+    if column.measure in WORST.values():
+        return f"{'L2 ' * (column.measure == WORST['l2'])}ε = {column.level:g}"
+    return f"{column.measure} {column.level:g}"
+
+
+def _place(column: Column) -> str:
+    """Where a column is, within a sentence."""
+    if column.measure == CLEAN:
+        return "on clean images"
+    return f"under {'attack at ' * (column.measure in WORST.values())}{_condition(column)}"
+
+
+def _cost_of(column: Column) -> str:
+    return "of clean accuracy" if column.measure == CLEAN else _place(column)
+
+
+def _constant(column: Column) -> bool:
+    """Whether every value of every arm is the same: nothing is compared there."""
+    return len({round(value, 9) for figure in column.figures.values() for value in figure.values}) == 1
+
+
+def _gain(comparison: Comparison) -> float:
+    return comparison.difference or 0.0
+
+
+def _size(comparison: Comparison) -> str:
+    return size(_gain(comparison))
+
+
+def _listed(items: Sequence[str]) -> str:
+    """The items as one says them: "a, b and c"."""
+    there = [item for item in items if item]
+    return " and ".join([", ".join(there[:-1]), there[-1]]) if len(there) > 1 else "".join(there)
+
+
+def _several(items: Sequence[str]) -> str:
+    """The first few items, and how many more there are."""
+    rest = len(items) - LISTED
+    return _listed([*items[:LISTED], f"{rest} more"]) if rest > 0 else _listed(items)
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _lacking(comparison: Comparison) -> float:
+    """How many more seeds would decide a comparison; infinite if that can't be known."""
+    return math.inf if comparison.seeds_needed is None else comparison.seeds_needed - comparison.seeds
+
+
+def _number(seeds: float) -> str:
+    return f"over {FAR}" if seeds > FAR else f"{seeds:.0f}"
+
+
+def _range(comparisons: Sequence[Comparison]) -> str:
+    """The fewest and the most seeds that are wanting."""
+    able = [each for each in comparisons if each.seeds > 1]
+    if not able:
+        return "one seed can't tell"
+    fewest, most = (_number(choose(map(_lacking, able))) for choose in (min, max))
+    return fewest if fewest == most else f"{fewest} to {most}"
