@@ -84,9 +84,9 @@ def smallest_possible_p(n: int) -> float:
     return min(1.0, 2.0 ** (1 - n))
 
 
-def pairs_needed(tests: int = 1) -> int:
-    """The fewest pairs with which the exact test can fall below 0.05 after Holm's correction for that many tests."""
-    return next(n for n in itertools.count(1) if smallest_possible_p(n) * tests < ALPHA)
+def pairs_needed(tests: int = 1, alpha: float = ALPHA) -> int:
+    """The fewest pairs with which the exact test can fall below alpha after Holm's correction for that many tests."""
+    return next(n for n in itertools.count(1) if smallest_possible_p(n) * tests < alpha)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
