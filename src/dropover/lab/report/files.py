@@ -7,6 +7,7 @@ from typing import Any
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
+from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
@@ -17,7 +18,9 @@ from dropover.lab.running.runner import StudyRun
 from dropover.lab.study import Study
 
 
-def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str) -> Answer | None:
+def write_files(
+    folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str, growth: Growth | None = None
+) -> Answer | None:
     """Write study.toml, and report.html if at least one trial is finished.
 
     Args:
@@ -26,12 +29,14 @@ def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, comman
         outcome: What came of it.
         jobs: Number of worker processes.
         command: The command that ran it, as a reader would type it.
+        growth: How it grew, if seeds were added until it was decided: its verdicts are those of its looks.
 
     Returns:
         What the page says, if there is one.
     """
     details = _details(outcome, jobs, command)
-    write_text(folder / "study.toml", study_text(study, details))
+    grew = {} if growth is None else {"until_decided": _growth(growth)}
+    write_text(folder / "study.toml", study_text(study, {**details, **grew}))
     if not outcome.finished:
         return None
     data = load_data(study.data)
@@ -39,7 +44,7 @@ def write_files(folder: Path, study: Study, outcome: StudyRun, jobs: int, comman
     attacked = min(study.evaluation.attack_images or test, test)
     counts = {"training": len(data.train_labels), "test": test, "attacked": attacked}
     answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked)
-    write_text(folder / "report.html", render(answer, outcome, counts, details))
+    write_text(folder / "report.html", render(answer, outcome, counts, details, growth))
     return answer
 
 
@@ -47,6 +52,16 @@ def study_text(study: Study, circumstances: dict[str, Any]) -> str:
     """The study as TOML with every default filled in, and the circumstances in a table that a rerun ignores."""
     content = study.model_dump(mode="json", exclude_none=True, exclude={"circumstances"})
     return tomli_w.dumps({**content, "circumstances": circumstances})
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    return {
+        "looks": [look.seeds for look in growth.looks[: growth.seen]],
+        "most_seeds": growth.looks[-1].seeds,
+        "alpha_spent": round(growth.spent, 6),
+        "ending": growth.ending,
+        "seeds_of_arms": growth.seeds,
+    }
 
 
 def _details(outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
