@@ -25,14 +25,15 @@ MEANS = {"none": 0.90, "far": 0.60, "like": 0.9001, "wide": 0.899, "noisy": 0.9}
 SPREADS = {"wide": 0.04}
 
 def value(label, seed, measure="clean"):
-    draw = random.Random(f"{label} {seed} {measure}").gauss(0, SPREADS.get(label, 0.001))
+    draw = random.Random(f"{label} {seed} {measure}").gauss(0, SPREADS.get(label.split()[0], 0.001))
     lower = 0.2 if label == "noisy" and measure == "gaussian" else 0
     return MEANS.get(label, 0.9) + draw - lower
 
 def fake(study, arm, seed, report):
     with (Path(__file__).parent / "calls").open("a") as calls:
         calls.write(f"{arm.label} {seed}\\n")
-    if arm.label == "never" or (arm.label == "once" and seed == 1) or "reference" in arm.label:
+    late, once = "soon" in arm.label and seed > 2, arm.label == "once" and seed == 1
+    if late or once or arm.label == "never" or "reference" in arm.label:
         raise ValueError("no")
     clean = Row("clean", None, value(arm.label, seed))
     return [clean, Row("gaussian", 0.3, value(arm.label, seed, "gaussian")), Row("fgsm", 0.1, 0.5)]
@@ -104,6 +105,10 @@ def test_arms_that_are_decided_get_no_more_seeds_and_verdicts_are_those_of_the_l
     for (measure, _), progress in growth.counting.items():
         whole = {arm: {n: grown_trial.value(arm, n, measure) for n in range(6)} for arm in growth.seeds}
         assert follow(whole, "none", 0.02, growth.looks, range(6)) == progress
+        assert (
+            growth.judge({arm: {n: whole[arm][n] for n in range(k)} for arm, k in growth.seeds.items()})
+            == progress.decision
+        )
 
     # Nothing runs again, and nothing is told twice.
     assert sum(isinstance(event, Ended) for event in watch.events) == len(calls(tmp_path)) == 18
@@ -138,6 +143,7 @@ def test_a_study_that_was_stopped_goes_on_from_the_same_looks(tmp_path: Path, fa
     stopped = grow(chosen, tmp_path / "out", 1, 6, None, Watch(stop_in_the_second_look), fake)
     assert stopped.run.stop is not None
     assert (len(stopped.run.finished), stopped.seen, stopped.seeds["wide"]) == (10, 1, 4)
+    assert stopped.finished == {"none": 4, "like": 3, "wide": 3}
     assert stopped.ending == "It was stopped before every arm was decided."
     assert multiprocessing.active_children() == []
     rest = grow(chosen, tmp_path / "out", 1, 6, None, Watch(), fake)
@@ -177,6 +183,7 @@ def test_after_its_time_nothing_is_begun_and_what_is_there_counts(tmp_path: Path
     growth = grow(chosen, out, 1, 6, 0.0, Watch(), fake)
     assert (len(growth.run.finished), growth.seen, len(calls(tmp_path))) == (6, 1, 6)
     assert growth.ending == "The time was up before every arm was decided."
+    assert (growth.given.seeds, growth.finished, growth.run.total) == ([0, 1, 2], {"none": 3, "wide": 3}, 8)
 
 
 def test_failed_trials_are_neither_waited_for_nor_run_at_every_look(tmp_path: Path, fake: TrialFunction):
@@ -199,7 +206,15 @@ def test_without_a_reference_there_is_nothing_to_grow_for(tmp_path: Path, fake: 
     assert set(growth.seeds.values()) == {3}
     assert len(growth.run.failed) == 3 * (1 + (others[0] != "none"))
     assert all(len(decision.of("undecided")) == 1 for decision in growth.decisions.values())
-    assert growth.ending == "An arm that failed in every seed gets no more."
+    broken = "Every trial of the latest look failed: no more are tried."
+    assert growth.ending == ("An arm that failed in every seed gets no more." if others == ("none",) else broken)
+
+
+def test_a_look_whose_trials_all_fail_is_the_last(tmp_path: Path, fake: TrialFunction):
+    growth = grow(study("none soon", "wide soon", margin=0.01), tmp_path / "out", 1, 6, None, Watch(), fake)
+    assert growth.seeds == {"none soon": 4, "wide soon": 4}
+    assert (len(growth.run.finished), len(growth.run.failed), growth.finished["wide soon"]) == (6, 2, 3)
+    assert growth.ending == "Every trial of the latest look failed: no more are tried."
 
 
 def test_seeds_are_the_studys_own_and_then_the_lowest(tmp_path: Path, fake: TrialFunction):

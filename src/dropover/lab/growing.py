@@ -13,8 +13,8 @@ from itertools import count, islice
 from pathlib import Path
 
 from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import Column, columns
-from dropover.lab.judging.deciding import Decision, decide
+from dropover.lab.judging.comparison import columns
+from dropover.lab.judging.deciding import Decision, Values, decide
 from dropover.lab.judging.looks import Look, Progress, follow, plan, squared
 from dropover.lab.records.labels import WORST, labelled
 from dropover.lab.records.rows import CLEAN
@@ -53,9 +53,10 @@ class Growth:
     Attributes:
         study: The study; its seeds are all that it may get, in the order in which it gets them.
         looks: When it is looked at.
-        seeds: How many of the seeds each arm was given, finished or not.
+        seeds: How many of the seeds were asked for of each arm, finished or not.
         run: What came of all trials so far.
         progress: What the looks say, for every column of the study's table.
+        broken: Whether every trial of the latest look failed: more seeds would fare no better.
     """
 
     study: Study
@@ -63,16 +64,29 @@ class Growth:
     seeds: dict[str, int] = field(default_factory=dict)
     run: StudyRun = field(default_factory=lambda: StudyRun(0, [], 0))
     progress: dict[Measure, Progress] = field(default_factory=dict)
+    broken: bool = False
 
     @property
     def given(self) -> Study:
-        """The study with the seeds that any arm was given."""
-        return self.study.model_copy(update={"seeds": self.study.seeds[: max(self.seeds.values(), default=0)]})
+        """The study with the seeds that trials ended of; with those of the first look before there are any."""
+        ended = {seed for _, seed in _ended(self.run)}
+        seeds = [seed for seed in self.study.seeds if seed in ended] or self.study.seeds[: self.looks[0].seeds]
+        return self.study.model_copy(update={"seeds": seeds})
+
+    @property
+    def finished(self) -> dict[str, int]:
+        """Of how many seeds each arm has results."""
+        labels = [done.trial.arm.label for done in self.run.finished]
+        return {arm.label: labels.count(arm.label) for arm in self.study.arms}
 
     @property
     def decisions(self) -> dict[Measure, Decision]:
         """The verdicts, which hold over all looks."""
         return {measure: progress.decision for measure, progress in self.progress.items()}
+
+    def judge(self, values: Values) -> Decision:
+        """The verdicts at any measure, by its value of every arm and seed; they hold over all looks too."""
+        return _followed(self, values).decision
 
     @property
     def counting(self) -> dict[Measure, Progress]:
@@ -129,6 +143,8 @@ class Growth:
             return "The time was up before every arm was decided."
         if self.seen == len(self.looks):
             return f"It ended with {self.looks[-1].seeds} seeds, the most it was to have."
+        if self.broken:
+            return "Every trial of the latest look failed: no more are tried."
         return "An arm that failed in every seed gets no more."
 
     @property
@@ -191,10 +207,11 @@ def grow(
                 run = run_study(
                     growth.study, folder, jobs, heard, trial, among=among, time_is_up=lambda: time.monotonic() >= until
                 )
+            growth.broken = bool(run.failed) and len(run.finished) <= len(growth.run.finished)
             growth.run = _together(growth.run, run, len(places))
             growth.progress = _progress(growth)
-            whole = _ended(growth.run) >= places
-            wanted = growth.needed if whole and run.stop is None else {}
+            goes_on = _ended(growth.run) >= places and run.stop is None and not growth.broken
+            wanted = growth.needed if goes_on else {}
     except KeyboardInterrupt as stop:
         if not growth.run.total:  # nothing came of it yet
             raise
@@ -248,11 +265,16 @@ def _together(before: StudyRun, run: StudyRun, total: int) -> StudyRun:
 def _progress(growth: Growth) -> dict[Measure, Progress]:
     """What the looks say so far, column by column."""
     table = labelled(table_of(growth.run.finished, growth.study))
-    return {(column.measure, column.level): _followed(growth, column) for column in columns(table, growth.study)}
+    return {
+        (column.measure, column.level): _followed(
+            growth, {arm: dict(zip(each.seeds, each.values, strict=True)) for arm, each in column.figures.items()}
+        )
+        for column in columns(table, growth.study)
+    }
 
 
-def _followed(growth: Growth, column: Column) -> Progress:
-    """The looks at one column. An arm that failed throughout the first look has no part, and is said to have no value.
+def _followed(growth: Growth, there_are: Values) -> Progress:
+    """The looks at one measure. An arm that failed throughout the first look has no part, and is said to have no value.
 
     Its trials would be asked for at every look, and the reference's with them.
     """
@@ -260,8 +282,8 @@ def _followed(growth: Growth, column: Column) -> Progress:
     values: dict[str, dict[int, float]] = {arm.label: {} for arm in study.arms}
     for arm, seed in _ended(growth.run):
         values[arm][seed] = math.nan
-    for arm, figure in column.figures.items():
-        values[arm] |= zip(figure.seeds, figure.values, strict=True)
+    for arm, row in there_are.items():
+        values[arm] |= row
     enough = growth.looks[0].seeds
     lost = {arm: row for arm, row in values.items() if len(row) >= enough and not any(map(math.isfinite, row.values()))}
     if reference in lost:

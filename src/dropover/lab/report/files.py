@@ -60,7 +60,7 @@ def _growth(growth: Growth) -> dict[str, Any]:
         "most_seeds": growth.looks[-1].seeds,
         "alpha_spent": round(growth.spent, 6),
         "ending": growth.ending,
-        "seeds_of_arms": growth.seeds,
+        "seeds_of_arms": growth.finished,
     }
 
 
