@@ -160,6 +160,17 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_process(tmp_path: Pat
     assert len(calls(tmp_path)) == 4
 
 
+def test_some_trials_alone_may_be_run_and_none_is_begun_when_the_time_is_up(tmp_path: Path, fake: TrialFunction):
+    among = {("a", 1), ("b", 0), ("b", 1)}
+    cut = run_study(
+        study("a", "b"), tmp_path / "out", 1, trial=fake, among=among, time_is_up=lambda: bool(calls(tmp_path))
+    )
+    assert (cut.total, len(cut.finished), cut.failed, cut.stop) == (3, 1, [], None)
+    whole = run_study(study("a", "b"), tmp_path / "out", 1, trial=fake, among=among)
+    assert (whole.total, whole.reused, len(whole.finished)) == (3, 1, 3)
+    assert calls(tmp_path) == [f"{trial} threads=1" for trial in ("b 0", "a 1", "b 1")]
+
+
 def test_results_that_cannot_be_written_stop_the_run_before_anything_is_computed(tmp_path: Path, fake: TrialFunction):
     write_text(tmp_path / "out", "a file where the folder should be")
     with pytest.raises(OSError, match="out"):

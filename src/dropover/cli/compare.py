@@ -7,6 +7,7 @@ import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
 from dropover.cli.options import Jobs, Scale, directory, number
+from dropover.cli.until import Limits, check_options, grown, limits_of
 
 if TYPE_CHECKING:
     from dropover.lab.study import Study
@@ -22,31 +23,51 @@ def compare(
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
     out: Annotated[Path | None, directory("Where results go. [default: results/NAME of the study]")] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Add seeds where they are needed, until every arm is decided.")
+    ] = False,
+    margin: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="Arms this close are level. [default: the study's, 0.5 if it has none]"),
+    ] = None,
+    max_seeds: Annotated[int | None, typer.Option(metavar="N", help="Add seeds up to N an arm. [default: 30]")] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin no trial after 90s, 45m, 2h. [default: no limit]")
+    ] = None,
 ) -> None:
     """Train a network under several regularizers and compare them.
 
     Compares clean accuracy, accuracy under noise and under attack, and says what the seeds can and can't tell. Writes
     report.html, verdicts.csv, results.csv and study.toml. Ctrl-C keeps what is finished, and the same command goes on
     from there.
+
+    With --until-decided a study begins with three seeds, and arms that are undecided get more, and so does the
+    reference. The looks at the results share the false alarms that are allowed, so that verdicts hold over all looks.
     """
     # Imported here, so that --help doesn't wait for torch.
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
     from dropover.lab.running.study_file import StudyError, try_out
 
+    check_options(until_decided, seeds, margin=margin, max_seeds=max_seeds, budget=budget)
     with failures_told(RESULTS, StudyError):
-        settings, path = _load(study, seeds, scale, variant)
+        settings, path = _load(study, seeds, scale, variant, margin)
+    limits = limits_of(settings, path, max_seeds, budget) if until_decided else None
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
     with (
         stops_told(f"Stopped: what is finished is kept. {goes_on()}"),
         failures_told(results, StudyError, DataError),
     ):
         try_out(settings, str(path))
-        _run(settings, results, jobs or usable_cores())
+        _run(settings, results, jobs or usable_cores(), limits)
 
 
 def _load(
-    name: str | None, seeds: int | None = None, scale: str | None = None, variant: str | None = None
+    name: str | None,
+    seeds: int | None = None,
+    scale: str | None = None,
+    variant: str | None = None,
+    margin: float | None = None,
 ) -> "tuple[Study, Path]":
     """A study of a file on disk, else of the built-in one of that name, not tried out yet; and its file.
 
@@ -56,12 +77,15 @@ def _load(
 
     built_in = built_in_path(BUILT_IN if name is None else name)
     path = Path(name) if name is not None and (Path(name).is_file() or not built_in.is_file()) else built_in
-    raw = read_study(path, scale, variant)
-    return well_formed(raw if seeds is None else {**raw, "seeds": seeds}, str(path)), path
+    given = {key: value for key, value in (("seeds", seeds), ("margin", margin)) if value is not None}
+    return well_formed({**read_study(path, scale, variant), **given}, str(path)), path
 
 
-def _run(study: "Study", results: Path, jobs: int) -> None:
-    """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code."""
+def _run(study: "Study", results: Path, jobs: int, limits: Limits | None) -> None:
+    """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code.
+
+    It runs as it is, or grows within limits.
+    """
     from dropover.cli.live import live
     from dropover.cli.table import show
     from dropover.lab.data import described
@@ -71,11 +95,16 @@ def _run(study: "Study", results: Path, jobs: int) -> None:
 
     results.mkdir(parents=True, exist_ok=True)
     typer.echo(described(load_data(study.data), study.data.name))
-    with live(study, jobs) as listener:
-        outcome = run_study(study, results, jobs, listener)
+    growth = None
+    if limits is not None:
+        growth = grown(study, results, jobs, limits)
+        study, outcome = growth.given, growth.run
+    else:
+        with live(study, jobs) as listener:
+            outcome = run_study(study, results, jobs, listener)
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):
-        answer = write_files(results, study, outcome, jobs, command_line())
+        answer = write_files(results, study, outcome, jobs, command_line(), growth)
         if answer is not None:
             show(answer)
         for failed in outcome.failed:

@@ -8,15 +8,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dropover.cli.terminal import say
+from dropover.lab.growing import Round
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.running.runner import Ended, Event, Failed, Listener, Moved, Noted, Started
 from dropover.lab.study import Study
 
 
 @contextmanager
-def live(study: Study, jobs: int) -> Iterator[Listener]:
-    """Show a run's events as they come: bars on a terminal, else one plain line for each trial that ends."""
-    view = _View(study, jobs)
+def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listener]:
+    """Show a run's events as they come: bars on a terminal, else one plain line for each trial that ends.
+
+    The run is of the whole study, or of what a look at it has asked for.
+    """
+    view = _View(study, jobs, asked)
     try:
         with view.bars:
             yield view.see
@@ -26,9 +30,9 @@ def live(study: Study, jobs: int) -> Iterator[Listener]:
 
 
 class _View:
-    def __init__(self, study: Study, jobs: int) -> None:
+    def __init__(self, study: Study, jobs: int, asked: Round | None) -> None:
         console = Console()
-        self.total = len(study.arms) * len(study.seeds)
+        self.total = asked.trials if asked else len(study.arms) * len(study.seeds)
         self.reused = 0
         self._ended = 0
         self._started = time.perf_counter()
@@ -43,9 +47,7 @@ class _View:
             transient=True,
             disable=not console.is_terminal,
         )
-        count = f"{self.total} trial{'s' if self.total > 1 else ''}"
-        processes = f"{jobs} process{'es' if jobs > 1 else ''}"
-        self.say(f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {count}, {processes}")
+        self.say(_head(study, jobs, asked, f"{self.total} trial{'s' if self.total > 1 else ''}"))
         self._overall = self.bars.add_task("trials", total=self.total, detail=f"0/{self.total}")
 
     def see(self, event: Event) -> None:
@@ -89,6 +91,14 @@ class _View:
         text = f"{self._ended}/{self.total}, {_clock(gone)} gone"
         # Less is too little to tell.
         return text if done < 0.05 else f"{text}, about {_clock(gone / done * (self.total - self.reused - done))} left"
+
+
+def _head(study: Study, jobs: int, asked: Round | None, trials: str) -> str:
+    processes = f"{jobs} process{'es' if jobs > 1 else ''}"
+    if asked is None:
+        return f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {trials}, {processes}"
+    look = f"Look {asked.number} of {asked.planned} needs {asked.seeds} seeds of {', '.join(asked.arms)}"
+    return f"{look}: {trials}, {processes}; after it at most {asked.later} more"
 
 
 def _clock(seconds: float) -> str:

@@ -1,14 +1,10 @@
 """`dropover methods`: the list of methods, or one method's card."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dropover.cli.ending import fail
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 _PLACES = {
     "maps": "after a convolution",
@@ -21,33 +17,23 @@ def methods(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print this method's card.")] = None,
 ) -> None:
     """List the methods, or print one method's card: what it does, its source, and what is known against it."""
-    from rich.console import Console
-
-    console = Console()
     if name is None:
-        _list(console)
+        _list()
     else:
-        _card(console, name)
+        _card(name)
 
 
-def _list(console: "Console") -> None:
-    from rich.table import Table
-
+def _list() -> None:
+    from dropover.cli.terminal import print_list, say
     from dropover.methods import METHODS
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("method", "place", "what it does"):
-        table.add_column(column, no_wrap=column != "what it does")
-    for method in METHODS:
-        table.add_row(method.name, method.kind, method.card.summary)
-    console.print(table)
-    console.print("\n`dropover methods NAME` prints a method's card.", style="dim", markup=False, highlight=False)
+    rows = [(method.name, method.kind, method.card.summary) for method in METHODS]
+    print_list(("method", "place", "what it does"), rows, wrap=("what it does",))
+    say("\n`dropover methods NAME` prints a method's card.", "dim")
 
 
-def _card(console: "Console", name: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _card(name: str) -> None:
+    from dropover.cli.terminal import print_facts, say
     from dropover.methods import METHODS
     from dropover.registry import UnknownNameError
 
@@ -71,12 +57,5 @@ def _card(console: "Console", name: str) -> None:
         *(("source", f"{text}\n{link}") for text, link in card.sources.items()),
         *(("known against it", caveat) for caveat in card.caveats),
     ]
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    last = ""
-    for label, text in rows:
-        table.add_row("" if label == last else label, Text(text))
-        last = label
-    console.print(f"{card.title} ({method.name})", style="bold", highlight=False, markup=False)
-    console.print(table)
+    say(f"{card.title} ({method.name})", "bold")
+    print_facts(rows)

@@ -28,6 +28,7 @@ WORDS_ONLY = ("lab/blame.py", "lab/study/names.py", "lab/waiting.py")
 BESIDE_TRIALS = (
     *WORDS_ONLY,
     "cli/",
+    "lab/growing.py",
     "lab/judging/",
     "lab/pictures/",
     "lab/probing/",

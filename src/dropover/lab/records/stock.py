@@ -1,12 +1,13 @@
 """What a results' folder has for a study: results to take over, files set aside, and why trials run again."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dropover.lab.records.again import listed, why_again
 from dropover.lab.records.files import DamagedError, set_aside
 from dropover.lab.records.store import Finished, earlier_trials, read_trial
-from dropover.lab.records.trials import Trial, trials_of
+from dropover.lab.records.trials import Place, Trial, trials_of
 from dropover.lab.study import Study
 
 
@@ -29,11 +30,11 @@ class Stock:
         return [finished, *(replace(finished, trial=twin, seconds=0.0) for twin in twins)]
 
 
-def take_stock(folder: Path, study: Study) -> Stock:
+def take_stock(folder: Path, study: Study, among: Collection[Place] | None = None) -> Stock:
     """Which of a study's trials have results in a folder, and why others that once had some have none.
 
-    A file that is not what was written is set aside under another name. The results' folder need not exist; the study
-    has been checked.
+    Of all its trials, or of those `among` some. A file that is not what was written is set aside under another name.
+    The results' folder need not exist; the study has been checked.
 
     Raises:
         OSError: such a file can't be renamed.
@@ -41,7 +42,7 @@ def take_stock(folder: Path, study: Study) -> Stock:
     """
     stock = Stock()
     firsts: dict[str, Trial] = {}
-    for trial in trials_of(study):
+    for trial in trials_of(study, among):
         first = firsts.setdefault(trial.fingerprint, trial)
         twins = stock.twins.setdefault(trial.fingerprint, [])
         if first is not trial:

@@ -1,6 +1,7 @@
 """The unit of work: one arm with one seed."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,10 +38,19 @@ class Trial:
         return folder / "trials" / f"{method}-{self.seed}-{self.fingerprint[:16]}.json"
 
 
-def trials_of(study: Study) -> list[Trial]:
-    """Every arm × seed, seed by seed, so that a run that stops early has whole pairs.
+Place = tuple[str, int]
+"""Where a trial stands among arms × seeds: the arm's label, and the seed."""
+
+
+def trials_of(study: Study, among: Collection[Place] | None = None) -> list[Trial]:
+    """Every arm × seed, or those `among` some, seed by seed, so that a run that stops early has whole pairs.
 
     Raises:
         ValueError: the images or the user's code can't be had.
     """
-    return [Trial(arm, seed, trial_ingredients(study, arm, seed)) for seed in study.seeds for arm in study.arms]
+    return [
+        Trial(arm, seed, trial_ingredients(study, arm, seed))
+        for seed in study.seeds
+        for arm in study.arms
+        if among is None or (arm.label, seed) in among
+    ]

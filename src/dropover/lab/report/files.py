@@ -7,8 +7,8 @@ from typing import Any
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
+from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
-from dropover.lab.judging.comparison import Judge
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
@@ -19,7 +19,7 @@ from dropover.lab.study import Study
 
 
 def write_files(
-    folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str, judge: Judge | None = None
+    folder: Path, study: Study, outcome: StudyRun, jobs: int, command: str, growth: Growth | None = None
 ) -> Answer | None:
     """Write study.toml, and report.html and verdicts.csv if at least one trial is finished.
 
@@ -29,22 +29,24 @@ def write_files(
         outcome: What came of it.
         jobs: Number of worker processes.
         command: The command that ran it, as a reader would type it.
-        judge: See `Answer`.
+        growth: How it grew, if seeds were added until it was decided: its verdicts are those of its looks.
 
     Returns:
         What the page says, if there is one.
     """
     details = _details(outcome, jobs, command)
-    write_text(folder / "study.toml", study_text(study, details))
+    grew = {} if growth is None else {"until_decided": _growth(growth)}
+    write_text(folder / "study.toml", study_text(study, {**details, **grew}))
     if not outcome.finished:
         return None
     data = load_data(study.data)
     test = len(data.test_labels)
     attacked = min(study.evaluation.attack_images or test, test)
     counts = {"training": len(data.train_labels), "test": test, "attacked": attacked}
+    judge = growth.judge if growth else None
     answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked, command, judge)
     write_table(answer.verdicts, folder / "verdicts.csv")
-    write_text(folder / "report.html", render(answer, outcome, counts, details))
+    write_text(folder / "report.html", render(answer, outcome, counts, details, growth))
     return answer
 
 
@@ -52,6 +54,16 @@ def study_text(study: Study, circumstances: dict[str, Any]) -> str:
     """The study as TOML with every default filled in, and the circumstances in a table that a rerun ignores."""
     content = study.model_dump(mode="json", exclude_none=True, exclude={"circumstances"})
     return tomli_w.dumps({**content, "circumstances": circumstances})
+
+
+def _growth(growth: Growth) -> dict[str, Any]:
+    return {
+        "looks": [look.seeds for look in growth.looks[: growth.seen]],
+        "most_seeds": growth.looks[-1].seeds,
+        "alpha_spent": round(growth.spent, 6),
+        "ending": growth.ending,
+        "seeds_of_arms": growth.finished,
+    }
 
 
 def _details(outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:

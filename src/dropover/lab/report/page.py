@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dropover.lab.attacks.parts.task import PIXELS
+from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
 from dropover.lab.judging.comparison import attacks_in, worst_levels
 from dropover.lab.judging.verdicts import points
@@ -29,7 +30,9 @@ class Chart:
     description: str
 
 
-def render(answer: Answer, run: StudyRun, counts: Mapping[str, int], details: Mapping[str, Any]) -> str:
+def render(
+    answer: Answer, run: StudyRun, counts: Mapping[str, int], details: Mapping[str, Any], growth: Growth | None = None
+) -> str:
     """The whole page as HTML.
 
     Args:
@@ -37,6 +40,7 @@ def render(answer: Answer, run: StudyRun, counts: Mapping[str, int], details: Ma
         run: Which trials are finished, and which failed.
         counts: Number of training, test and attacked images.
         details: Versions, machine, time and command, as written to study.toml.
+        growth: How the study grew, if it did.
     """
     templates = environment(Path(__file__).parent)
     templates.filters["percent"] = lambda share: f"{100 * share:.1f}"
@@ -48,6 +52,7 @@ def render(answer: Answer, run: StudyRun, counts: Mapping[str, int], details: Ma
         run=run,
         counts=counts,
         details=details,
+        growth=growth,
         colors=charts.arm_colors(answer.study),
         charts=_charts(answer),
         settings=_settings,

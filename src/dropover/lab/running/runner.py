@@ -6,7 +6,7 @@ import pickle
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -15,7 +15,7 @@ from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import Finished, table_of, write_table, write_trial
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import Place, Trial
 from dropover.lab.running.guard import Guarded
 from dropover.lab.running.starting import OUTPUT, begin
 from dropover.lab.running.stopping import stops_held
@@ -90,6 +90,8 @@ def run_study(
     listener: Listener = lambda _: None,
     trial: TrialFunction = run_trial,
     store: Path | None = None,
+    among: Collection[Place] | None = None,
+    time_is_up: Callable[[], bool] = lambda: False,
 ) -> StudyRun:
     """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
 
@@ -104,11 +106,14 @@ def run_study(
         listener: Called in this process with every event.
         trial: The function that runs one trial, importable by the workers.
         store: Where trials are kept that several studies share, instead of in `folder`.
+        among: Run these of the study's trials alone.
+        time_is_up: Asked before a trial is begun; from then on none is, and those that run come to their end.
     """
     store = folder if store is None else store
     started = time.perf_counter()
-    stock = take_stock(store, study)
-    run = StudyRun(len(study.arms) * len(study.seeds), list(stock.finished), len(stock.finished))
+    stock = take_stock(store, study, among)
+    total = len(study.arms) * len(study.seeds) if among is None else len(among)
+    run = StudyRun(total, list(stock.finished), len(stock.finished))
     for line in stock.notes:
         listener(Noted(line))
     for finished in stock.finished:
@@ -118,7 +123,7 @@ def run_study(
     workers: list[_Worker] = []
     before = _size(folder / OUTPUT)
     try:
-        for event in _work_off(deque(stock.missing), jobs, workers, lambda: _Worker(work, folder)):
+        for event in _work_off(deque(stock.missing), jobs, workers, lambda: _Worker(work, folder), time_is_up):
             if isinstance(event, _Returned):
                 ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
                 run.finished += ended
@@ -157,10 +162,16 @@ class _Returned:
 
 
 def _work_off(
-    waiting: deque[Trial], jobs: int, workers: list["_Worker"], make_worker: Callable[[], "_Worker"]
+    waiting: deque[Trial],
+    jobs: int,
+    workers: list["_Worker"],
+    make_worker: Callable[[], "_Worker"],
+    time_is_up: Callable[[], bool],
 ) -> Iterator[Started | Moved | Failed | _Returned]:
     """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
     while waiting or workers:
+        if waiting and time_is_up():
+            waiting.clear()
         while len(workers) < jobs and sum(worker.current is None for worker in workers) < len(waiting):
             with stops_held():  # or one that has begun would be in no list, and go on
                 workers.append(make_worker())

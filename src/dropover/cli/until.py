@@ -1,0 +1,77 @@
+"""`dropover compare --until-decided`: how far a study may grow, and what is said while it does."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dropover.cli.ending import fail
+
+if TYPE_CHECKING:
+    from dropover.lab.growing import Growth, Round
+    from dropover.lab.running.runner import Listener
+    from dropover.lab.study import Study
+
+LEAST_SEEDS, MOST_SEEDS = 3, 30
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a study may grow: the most seeds of an arm, and the seconds after which no trial is begun."""
+
+    seeds: int
+    seconds: float | None
+
+
+def check_options(until_decided: bool, seeds: int | None, **limits: object) -> None:
+    """Leave with a line where options don't go together."""
+    if until_decided and seeds is not None:
+        fail("--seeds says how many seeds every arm gets; with --until-decided say --max-seeds, how many it may get")
+    for name, value in limits.items():
+        if value is not None and not until_decided:
+            fail(f"--{name.replace('_', '-')} belongs to --until-decided: add that option, or leave this one out")
+
+
+def limits_of(study: "Study", origin: Path, max_seeds: int | None, budget: str | None) -> Limits:
+    """What the options allow, for this study; leaves with a line where they make no sense."""
+    own = len(study.seeds)
+    if len(study.arms) < 2:
+        fail(f"{origin}: arms: --until-decided compares arms with {study.reference}, and there is no other arm")
+    seeds = max(MOST_SEEDS, own) if max_seeds is None else max_seeds
+    if seeds < LEAST_SEEDS:
+        fail(f"--max-seeds must be at least {LEAST_SEEDS}, where the first look is, got {seeds}")
+    if seeds < own:
+        fail(f"--max-seeds must be at least {own}, the seeds that {origin} has, got {seeds}")
+    return Limits(seeds, None if budget is None else _seconds(budget))
+
+
+def _seconds(budget: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget.strip())
+    seconds = float(match[1]) * UNITS[match[2]] if match else 0.0
+    if not seconds:
+        fail(f"--budget must be a time above 0 such as 90s, 45m or 2h, got {budget!r}")
+    return seconds
+
+
+def grown(study: "Study", results: Path, jobs: int, limits: Limits) -> "Growth":
+    """Let the study grow, and say at each look what is decided and what comes next."""
+    from dropover.cli.live import live
+    from dropover.cli.terminal import say
+    from dropover.lab.growing import grow
+
+    @contextmanager
+    def watched(growth: "Growth", asked: "Round") -> Iterator["Listener"]:
+        if growth.seen:
+            say(growth.standing)
+        with live(study, jobs, asked) as listener:
+            yield listener
+
+    most = f"{study.name}: {len(study.arms)} arms, up to {limits.seeds} seeds each"
+    say(f"{most}, until each is decided at a margin of {study.margin:g} points")
+    growth = grow(study, results, jobs, limits.seeds, limits.seconds, watched)
+    for line in (growth.standing, growth.ending, growth.price):
+        say(line)
+    return growth
