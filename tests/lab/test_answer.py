@@ -55,7 +55,7 @@ def test_a_study_that_went_wrong_has_a_true_answer(
     monkeypatch.setenv("COLUMNS", "500")
     places = dict.fromkeys(("clean", "gaussian", "poisson", "pgd", "pgd-margin", "worst"), values)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         found = answer(places, arms, command="dropover compare")
         page = Text(render(found, StudyRun(3, [], 0), COUNTS, {})).said
         show(found)
