@@ -1,6 +1,3 @@
-import contextlib
-import os
-import signal
 import subprocess
 import sys
 import tomllib
@@ -12,6 +9,8 @@ from typer.testing import CliRunner
 
 from dropover.cli import app
 from dropover.cli.compare import _load
+
+from ..commands import POSIX, stopped
 
 TINY = """
 name = "tiny"
@@ -147,36 +146,11 @@ def test_trials_that_fail_are_told_and_the_command_fails(study: Path):
     assert text == "arm,seed,measure,level,value,norm,of,inference_rate\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to interrupt")
+@POSIX
 def test_ctrl_c_keeps_what_is_finished_and_prints_no_traceback(study: Path):
     folder = study.parent / "out"
-    command = [
-        sys.executable,
-        "-c",
-        # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
-        "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()",
-        "compare",
-        str(study),
-        "--out",
-        str(folder),
-    ]
-    process = subprocess.Popen(  # noqa: S603 - our own
-        [*command, "--jobs", "1", "--seeds", "50"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("[2/100]"):
-                break
-        # As a terminal does it: to the command and its workers alike.
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=600)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
+    code, out, err = stopped("[2/100]", "SIGINT", "compare", study, "--out", folder, "--jobs", 1, "--seeds", 50)
+    assert code == 130
     assert "of 100 trials are finished and kept. The same command goes on from there: dropover compare" in err
     assert "Traceback" not in out + err
     assert set(pd.read_csv(folder / "results.csv")["arm"]) == {"none", "drop <b>&[bold]"}

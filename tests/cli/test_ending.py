@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,8 @@ from typer.testing import CliRunner
 
 from dropover.cli import app
 from dropover.lab.running.stopping import STOPS, Stop, exit_code, stoppable, stops_held
+
+from ..commands import POSIX, SECONDS, started
 
 STUDY = """
 name = "own"
@@ -64,8 +65,6 @@ def leaves_when_trained(channels, size, classes):
     return Net(channels, size, classes, lambda net, x: sys.exit(3) if net.training else False)
 def images_leave(): sys.exit(7)
 """
-POSIX = pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs the signals and locks of POSIX")
-SECONDS = 240  # a limit for what never ends, on the slowest machine
 
 
 @pytest.fixture
@@ -87,23 +86,6 @@ def run(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, [*map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, result.stderr
-
-
-@contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process group of its own, as a shell starts it."""
-    # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
-    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()"
-    with subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-c", code, *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:

@@ -1,10 +1,5 @@
 """`dropover compare --until-decided`: options that make no sense, and studies that grow, stop and go on."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +9,8 @@ from typer.testing import CliRunner
 
 from dropover.cli import app
 from dropover.cli.until import _seconds
+
+from ..commands import POSIX, stopped
 
 TINY = """
 name = "tiny"
@@ -132,28 +129,13 @@ def test_when_the_time_is_up_at_once_nothing_runs_and_that_is_said(study: Path):
     assert not (study.parent / "out" / "report.html").exists()
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to stop")
+@POSIX
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_stop_keeps_what_is_finished(study: Path, name: str, code: int):
     folder = study.parent / "out"
-    begin = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()"
-    options = ["--out", str(folder), "--jobs", "1", "--until-decided", "--margin", "0.01", "--max-seeds", "100"]
-    process = subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-c", begin, "compare", str(study), *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("[4/6]"):
-                break
-        os.killpg(process.pid, getattr(signal, name))
-        out, err = process.communicate(timeout=600)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == code
+    options = ["--jobs", 1, "--until-decided", "--margin", 0.01, "--max-seeds", 100]
+    exit_code, out, err = stopped("[4/6]", name, "compare", study, "--out", folder, *options)
+    assert exit_code == code
     assert "trials are finished and kept. The same command goes on from there: dropover compare" in err
     assert "Traceback" not in out + err
     assert set(pd.read_csv(folder / "results.csv")["arm"]) == {"none", "drop <b>&[bold]"}

@@ -2,9 +2,9 @@
 
 import contextlib
 import multiprocessing
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -41,13 +41,8 @@ def fake(study, arm, seed, report):
 
 
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialFunction:
-    (tmp_path / "grown_trial.py").write_text(FAKE, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "grown_trial", raising=False)
-    import grown_trial
-
-    return grown_trial.fake
+def fake(make_module: Callable[[str, str], ModuleType]) -> TrialFunction:
+    return make_module("grown_trial", FAKE).fake
 
 
 def study(*labels: str, seeds: int | list[int] = 1, margin: float = 2.0) -> Study:
@@ -81,7 +76,7 @@ def calls(folder: Path) -> list[str]:
 
 
 def verdicts(growth: Growth, measure: str = "clean") -> dict[str, str]:
-    (decision,) = (each for (name, _), each in growth.decisions.items() if name == measure)
+    (decision,) = (each.decision for (name, _), each in growth.progress.items() if name == measure)
     return {comparison.arm: comparison.verdict for comparison in decision.comparisons}
 
 
@@ -191,7 +186,7 @@ def test_failed_trials_are_neither_waited_for_nor_run_at_every_look(tmp_path: Pa
     assert growth.seeds == {"none": 4, "once": 4, "never": 3, "wide": 4}
     assert len(calls(tmp_path)) == len(set(calls(tmp_path))) == growth.run.total == 15
     assert len(growth.run.failed) == 4
-    (clean,) = (decision for (name, _), decision in growth.decisions.items() if name == "clean")
+    (clean,) = (each.decision for (name, _), each in growth.progress.items() if name == "clean")
     once, never, wide = clean.comparisons
     assert (once.arm, once.left_out) == ("once", (1,))
     assert (never.verdict, never.why) == ("undecided", "Nothing can be compared: never has no value.")
@@ -205,7 +200,7 @@ def test_without_a_reference_there_is_nothing_to_grow_for(tmp_path: Path, fake: 
     growth = grow(study("reference", *others), tmp_path / "out", 2, 6, None, Watch(), fake)
     assert set(growth.seeds.values()) == {3}
     assert len(growth.run.failed) == 3 * (1 + (others[0] != "none"))
-    assert all(len(decision.of("undecided")) == 1 for decision in growth.decisions.values())
+    assert all(len(each.decision.of("undecided")) == 1 for each in growth.progress.values())
     broken = "Every trial of the latest look failed: no more are tried."
     assert growth.ending == ("An arm that failed in every seed gets no more." if others == ("none",) else broken)
 

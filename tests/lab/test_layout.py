@@ -64,7 +64,7 @@ def test_an_arm_with_a_spread_clearly_its_own_leaves_the_pool_and_is_paired():
     d = y[0, 3] - y[0, 0]
     half = stats.t.isf(0.05 / 5 / 2, 4) * d.std(ddof=1) / math.sqrt(5)
     assert found.half[0, 2] == pytest.approx(half)
-    without = model.intervals(y[:, [0, 1, 2, 4, 5]], [(1, 0)], 0.01, np.ones((1, 5), dtype=bool), family=1)
+    without = model.intervals(y[:, [0, 1, 2, 4, 5]], [(1, 0)], 0.01, np.ones((1, 5), dtype=bool))
     assert found.variance[0, 0] == pytest.approx(without.variance[0, 0])
 
 

@@ -1,6 +1,5 @@
 """Every name at smoke scale through the real command, one after another, with one set of nets."""
 
-import os
 import re
 import signal
 import subprocess
@@ -28,6 +27,8 @@ from dropover.lab.reproductions.parts.items import Printed, cells
 from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
 from dropover.lab.reproductions.parts.writing import write_reproduction
 from dropover.lab.training import trained as nets
+
+from ..commands import POSIX, stopped
 
 NAMES = [
     "fdd-table2", "fdd-table3", *(f"fdd-figure{n}" for n in range(2, 8)), "flipover-figure2", "flipover-table1",
@@ -174,21 +175,11 @@ def test_mistakes_are_told_in_one_line(arguments: list[str], line: str):
     assert err.startswith(line)
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs a process group to interrupt")
+@POSIX
 def test_a_stop_keeps_and_draws_what_is_finished_and_the_same_command_goes_on(tmp_path: Path):
     arguments = ["flipover-table1", "--scale", "smoke", "--seeds", "1", "--out", str(tmp_path), "--jobs", "1"]
-    process = subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-m", "dropover", "reproduce", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("[2/10]"):
-            os.killpg(process.pid, signal.SIGTERM)
-            break
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 143
+    code, out, err = stopped("[2/10]", "SIGTERM", "reproduce", *arguments)
+    assert code == 143
     page = tmp_path / "flipover-table1" / "page.html"
     assert re.fullmatch(
         r"Stopped: [2-9] of 10 trials of flipover-cnn are finished; none of .*flipover 0\.4, which are left out\. "

@@ -1,8 +1,9 @@
 import multiprocessing
 import re
 import signal
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -45,13 +46,8 @@ def fake(study, arm, seed, report):
 
 
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrialFunction:
-    (tmp_path / "fake_trial.py").write_text(FAKE, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "fake_trial", raising=False)
-    import fake_trial
-
-    return fake_trial.fake
+def fake(make_module: Callable[[str, str], ModuleType]) -> TrialFunction:
+    return make_module("fake_trial", FAKE).fake
 
 
 def study(*labels: str, seeds: int = 2) -> Study:

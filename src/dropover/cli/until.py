@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dropover.lab.running.runner import Listener
     from dropover.lab.study import Study
 
-LEAST_SEEDS, MOST_SEEDS = 3, 30
+MOST_SEEDS = 30
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -37,12 +37,14 @@ def check_options(until_decided: bool, seeds: int | None, **limits: object) -> N
 
 def limits_of(study: "Study", origin: Path, max_seeds: int | None, budget: str | None) -> Limits:
     """What the options allow, for this study; leaves with a line where they make no sense."""
+    from dropover.lab.judging.looks import FIRST
+
     own = len(study.seeds)
     if len(study.arms) < 2:
         fail(f"{origin}: arms: --until-decided compares arms with {study.reference}, and there is no other arm")
     seeds = max(MOST_SEEDS, own) if max_seeds is None else max_seeds
-    if seeds < LEAST_SEEDS:
-        fail(f"--max-seeds must be at least {LEAST_SEEDS}, where the first look is, got {seeds}")
+    if seeds < FIRST:
+        fail(f"--max-seeds must be at least {FIRST}, where the first look is, got {seeds}")
     if seeds < own:
         fail(f"--max-seeds must be at least {own}, the seeds that {origin} has, got {seeds}")
     return Limits(seeds, None if budget is None else _seconds(budget))

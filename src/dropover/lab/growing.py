@@ -13,7 +13,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import columns
+from dropover.lab.judging.comparison import places, values_at
 from dropover.lab.judging.deciding import Decision, Values, decide
 from dropover.lab.judging.looks import Look, Progress, follow, plan, squared
 from dropover.lab.records.labels import WORST, labelled
@@ -78,11 +78,6 @@ class Growth:
         """Of how many seeds each arm has results."""
         labels = [done.trial.arm.label for done in self.run.finished]
         return {arm.label: labels.count(arm.label) for arm in self.study.arms}
-
-    @property
-    def decisions(self) -> dict[Measure, Decision]:
-        """The verdicts, which hold over all looks."""
-        return {measure: progress.decision for measure, progress in self.progress.items()}
 
     def judge(self, values: Values) -> Decision:
         """The verdicts at any measure, by its value of every arm and seed; they hold over all looks too."""
@@ -265,12 +260,8 @@ def _together(before: StudyRun, run: StudyRun, total: int) -> StudyRun:
 def _progress(growth: Growth) -> dict[Measure, Progress]:
     """What the looks say so far, column by column."""
     table = labelled(table_of(growth.run.finished, growth.study))
-    return {
-        (column.measure, column.level): _followed(
-            growth, {arm: dict(zip(each.seeds, each.values, strict=True)) for arm, each in column.figures.items()}
-        )
-        for column in columns(table, growth.study)
-    }
+    values = {place: values_at(table, growth.study, *place) for place in places(table, growth.study)}
+    return {place: _followed(growth, there_are) for place, there_are in values.items() if any(there_are.values())}
 
 
 def _followed(growth: Growth, there_are: Values) -> Progress:

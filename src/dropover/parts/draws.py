@@ -19,8 +19,6 @@ from dropover.parts.units import View, map_dims
 
 __all__ = ["Bernoulli", "Blocks", "Shared", "WithReplacement"]
 
-__all__ = ["Bernoulli", "Blocks", "Shared", "WithReplacement"]
-
 
 @dataclass(frozen=True)
 class Draw:

@@ -15,8 +15,6 @@ __all__ = ["Flip", "Noise", "Zero"]
 
 _OTHER = 0x5851F42D4C957F2D
 
-__all__ = ["Flip", "Noise", "Zero"]
-
 
 @dataclass(frozen=True)
 class Effect:

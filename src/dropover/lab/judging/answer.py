@@ -99,14 +99,18 @@ class Answer:
         """A figure beside the reference arm's by itself, in words."""
         return verdicts.against_reference(figure, self.study.reference)
 
-    def robustness(self, arm: str) -> list[str]:
-        """How far to believe an arm's figures under attack, in words."""
-        worst = [
+    @cached_property
+    def _worst(self) -> list[Figure]:
+        """Every arm's worst case at every ε of every norm."""
+        return [
             figure
             for norm, measure in WORST.items()
             for eps in worst_levels(self.table, self.study, norm)
             for figure in figures(self.table, self.study, measure, eps)
-            if figure.arm == arm
         ]
+
+    def robustness(self, arm: str) -> list[str]:
+        """How far to believe an arm's figures under attack, in words."""
         attacks = [attack.label for attack in self.study.evaluation.attacks]
+        worst = [figure for figure in self._worst if figure.arm == arm]
         return verdicts.robustness([audit for audit in self.audits if audit.arm == arm], worst, attacks)

@@ -108,43 +108,50 @@ class Audit:
 
 
 def columns(table: pd.DataFrame, study: Study, judge: Judge | None = None) -> list[Column]:
-    """What a table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
-
-    Attacks are shown at the ε of their worst case's column where they ran at it, so that a row can be read across.
+    """The columns that a table shows; see `places`.
 
     Args:
         table: By labels.
         study: Whose table it is.
         judge: Gives the verdicts; without it `decide` does, of a study that is looked at once.
     """
+    rows = [(place, figures(table, study, *place)) for place in places(table, study)]
+    return [
+        Column({figure.arm: figure for figure in row}, decided(values_at(table, study, *place), study, judge))
+        for place, row in rows
+        if row
+    ]
+
+
+def places(table: pd.DataFrame, study: Study) -> list[tuple[str, float | None]]:
+    """What a table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
+
+    Attacks are shown at the ε of their worst case's column where they ran at it, so that a row can be read across.
+    """
 
     def middle(levels: Sequence[float]) -> float:
         return levels[(len(levels) - 1) // 2] if levels else math.nan
 
-    places: list[tuple[str, float | None]] = [(CLEAN, None)]
-    places += [(noise, middle(levels(table, noise))) for noise in study.evaluation.noise]
+    shown: list[tuple[str, float | None]] = [(CLEAN, None)]
+    shown += [(noise, middle(levels(table, noise))) for noise in study.evaluation.noise]
     for norm, worst in WORST.items():
         eps = middle(worst_levels(table, study, norm))
         for attack in attacks_in(study, norm):
             radii = levels(table, attack.label)
-            places.append((attack.label, eps if eps in radii else middle(radii)))
-        places.append((worst, eps))
-    made = (column(table, study, *place, judge) for place in places)
-    return [each for each in made if each is not None]
+            shown.append((attack.label, eps if eps in radii else middle(radii)))
+        shown.append((worst, eps))
+    return shown
 
 
-def column(
-    table: pd.DataFrame, study: Study, measure: str, level: float | None, judge: Judge | None = None
-) -> Column | None:
-    """Every arm's figure at one measure and level, and the verdicts; None where no arm has a value. See `columns`."""
-    row = {figure.arm: figure for figure in figures(table, study, measure, level)}
-    if not row:
-        return None
-    values: Values = {
-        arm.label: dict(zip(row[arm.label].seeds, row[arm.label].values, strict=True)) if arm.label in row else {}
-        for arm in study.arms
-    }
-    return Column(row, judge(values) if judge else decide(values, study.reference, study.margin / 100))
+def values_at(table: pd.DataFrame, study: Study, measure: str, level: float | None) -> Values:
+    """The values of every arm of the study, by seed, at one measure and level of a table by labels."""
+    by_arm = _values(table, measure, level)
+    return {arm.label: by_arm.get(arm.label, {}) for arm in study.arms}
+
+
+def decided(values: Values, study: Study, judge: Judge | None = None) -> Decision:
+    """The verdicts on the values of a study at one measure; see `columns`."""
+    return judge(values) if judge else decide(values, study.reference, study.margin / 100)
 
 
 def attacks_in(study: Study, norm: str) -> list[AttackSettings]:

@@ -125,9 +125,7 @@ def pool(values: Floats, within: Bools) -> tuple[Bools, Layout]:
     return inside, fit(values, inside)
 
 
-def intervals(
-    values: Floats, pairs: Sequence[tuple[int, int]], alpha: float, within: Bools, family: int | None = None
-) -> Intervals:
+def intervals(values: Floats, pairs: Sequence[tuple[int, int]], alpha: float, within: Bools) -> Intervals:
     """Simultaneous intervals of the differences of pairs of arms (first − second).
 
     In the pool, the wider of two: the pooled one, simultaneous by Dunnett's or (where the pairs are all pairs)
@@ -140,9 +138,8 @@ def intervals(
         pairs: The comparisons.
         alpha: The probability that any interval leaves out the truth.
         within: (studies, arms): the arms that have values.
-        family: For how many comparisons alpha is meant, if for more than are asked.
     """
-    family = family or len(pairs)
+    family = len(pairs)
     inside_arms, layout = pool(values, within)
     a, b = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
     inside = inside_arms[:, a] & inside_arms[:, b]
@@ -161,9 +158,9 @@ def intervals(
     own_variance = np.where(inside, by_residuals, paired_variance) / 2
     own_freedom = np.where(inside, _welch(va, vb, layout.counts[:, a] - 1, inside_arms.sum(1)[:, None]), n - 1)
     of_pool = layout.variance[:, None]
-    share = alpha * (inside.sum(1) + family - len(pairs)) / family
+    share = alpha * inside.sum(1) / family
     everyone = len({pair[1] for pair in pairs}) > 1
-    c_pool = _pool_critical(layout, inside_arms, inside, share, family - len(pairs), pairs, everyone)
+    c_pool = _pool_critical(layout, inside_arms, inside, share, pairs, everyone)
     level = alpha / np.where(inside, own_share(n, family), family)
     c_own = -special.stdtrit(np.maximum(own_freedom, 1e-9), level / 2)
     pooled_half = c_pool * np.sqrt(of_pool * width)
@@ -213,14 +210,13 @@ def _pool_critical(
     arms: Bools,
     inside: Bools,
     share: Floats,
-    absent: int,
     pairs: Sequence[tuple[int, int]],
     everyone: bool,
 ) -> Floats:
-    """(studies, 1): the critical value of the pool's comparisons; `absent` ones count with them."""
+    """(studies, 1): the critical value of the pool's comparisons."""
     numbers = np.stack(
         [
-            arms.sum(1) if everyone else inside.sum(1) + absent,
+            arms.sum(1) if everyone else inside.sum(1),
             layout.freedom,
             share,
             np.full(len(arms), 0.5) if everyone else _correlation(layout, inside, pairs),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
+from statsmodels.stats.multitest import multipletests
 
 ALPHA = 0.05
 TINY = 1e-12
@@ -90,13 +91,7 @@ def pairs_needed(tests: int = 1, alpha: float = ALPHA) -> int:
 
 def holm(ps: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values, in the order given (Holm 1979)."""
-    if not ps:
-        return []
-    # statsmodels has it too, and collects garbage at each call: half a second in a process that holds torch.
-    order = np.argsort(ps, kind="stable")
-    adjusted = np.empty(len(ps))
-    adjusted[order] = np.minimum(np.maximum.accumulate(np.asarray(ps)[order] * np.arange(len(ps), 0, -1)), 1.0)
-    return [float(p) for p in adjusted]
+    return [float(p) for p in multipletests(ps, ALPHA, "holm")[1]] if ps else []
 
 
 def detectable_effect(std_of_differences: float, n: int) -> float | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from dropover.lab.judging.comparison import Judge, attacks_in, column, levels, worst_levels
+from dropover.lab.judging.comparison import Judge, attacks_in, decided, levels, values_at, worst_levels
 from dropover.lab.records import rows
 from dropover.lab.records.labels import WORST
 from dropover.lab.study import Study
@@ -24,11 +24,11 @@ def verdict_table(table: pd.DataFrame, study: Study, judge: Judge | None = None)
     made: list[tuple[object, ...]] = []
     for label, level, norm in _places(table, study):
         measure = rows.WORST if label in WORST.values() else label
-        judged = column(table, study, label, level, judge)
+        values = values_at(table, study, label, level)
         made += [
             (each.arm, measure, level, norm, each.reference, each.difference, each.low, each.high, each.verdict,
              each.method, each.seeds, each.seeds_needed)
-            for each in (judged.decision.comparisons if judged else ())
+            for each in (decided(values, study, judge).comparisons if any(values.values()) else ())
         ]  # fmt: skip
     numbers = dict.fromkeys(("level", "difference", "low", "high"), "float64")
     return pd.DataFrame(made, columns=list(COLUMNS)).astype({**numbers, "seeds": "int64", "seeds_needed": "Int64"})

@@ -143,11 +143,16 @@ def run_study(
             for worker in workers:
                 worker.stop()
         run.seconds = time.perf_counter() - started
-    size = _size(folder / OUTPUT)
-    if not size:
-        (folder / OUTPUT).unlink(missing_ok=True)
-    run.printed = folder / OUTPUT if size > before else None
+    run.printed = _printed(folder / OUTPUT, before)
     return run
+
+
+def _printed(output: Path, before: int) -> Path | None:
+    """The file of what trials printed, if it has grown since it had `before` bytes; an empty one goes."""
+    size = _size(output)
+    if not size:
+        output.unlink(missing_ok=True)
+    return output if size > before else None
 
 
 def _size(path: Path) -> int:

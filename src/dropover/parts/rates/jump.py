@@ -13,8 +13,6 @@ from dropover.parts.units import View
 
 __all__ = ["JumpRate"]
 
-__all__ = ["JumpRate"]
-
 _OTHER = 0x2545F4914F6CDD1D
 
 
