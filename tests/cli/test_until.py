@@ -53,7 +53,7 @@ NO_TIMES = ("soon", "45", "0m", "-2h", "1h30m", "")
         (["--budget", "9m"], "--budget belongs to --until-decided: add that option, or leave this one out"),
         (["--until-decided", "--seeds", 9], "--seeds says how many seeds every arm gets; with --until-decided say "),
         (["--until-decided", "--max-seeds", 2], "--max-seeds must be at least 3, where the first look is, got 2"),
-        (["--until-decided", "--margin", 0], "STUDY: margin: Input should be greater than 0, got 0.0"),
+        (["--until-decided", "--margin", 0], "--margin must be a number of points above 0 and at most 100, got 0"),
         *((["--until-decided", "--budget", text], "--budget must be a time above 0 such as 90s,") for text in NO_TIMES),
     ],
 )

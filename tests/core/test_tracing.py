@@ -157,13 +157,21 @@ def test_jagged_tensors_meet_functions_and_schedules():
         (
             dropover.SpatialDropout(0.5),
             jagged(2, 3),
-            r"Channel\(\) units take a nested tensor only if they are elements",
+            r"input must not be nested for Channel\(\) units: they ask for samples of one shape",
         ),
-        (dropover.DropPath(0.5), jagged(2, 3), r"Sample\(\) units take a nested tensor only if they are elements"),
+        (dropover.DropPath(0.5), jagged(2, 3), r"input must not be nested for Sample\(\) units: they ask for"),
         (dropover.BiasedDropout(), jagged(2, 3), "input must not be nested for rates=MagnitudeRates"),
         (dropover.DropBlock(0.1, 2), jagged(2, 3), r"input must not be nested for rates=.* with draw=Blocks\(size=2\)"),
-        (dropover.Dropout(), jagged(2, 3).transpose(1, 2), "only if they are elements, and if it is contiguous"),
-        (dropover.Dropout(), torch.nested.nested_tensor([torch.ones(2)]), "got one of layout torch.strided"),
+        (
+            dropover.Dropout(),
+            jagged(2, 3).transpose(1, 2),
+            "must be contiguous and of layout torch.jagged, got one that is not contiguous",
+        ),
+        (
+            dropover.Dropout(),
+            torch.nested.nested_tensor([torch.ones(2)]),
+            "of layout torch.jagged, got a contiguous one of layout torch.strided",
+        ),
     ],
     ids=["channels", "samples", "magnitudes", "blocks", "not contiguous", "strided"],
 )

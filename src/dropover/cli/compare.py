@@ -49,7 +49,7 @@ def compare(
     from dropover.lab.machine import usable_cores
     from dropover.lab.running.study_file import StudyError, try_out
 
-    check_options(until_decided, seeds, margin=margin, max_seeds=max_seeds, budget=budget)
+    check_options(until_decided, seeds, margin, max_seeds=max_seeds, budget=budget)
     with failures_told(RESULTS, StudyError):
         settings, path = _load(study, seeds, scale, variant, margin)
     limits = limits_of(settings, path, max_seeds, budget) if until_decided else None

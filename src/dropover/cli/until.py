@@ -26,13 +26,15 @@ class Limits:
     seconds: float | None
 
 
-def check_options(until_decided: bool, seeds: int | None, **limits: object) -> None:
-    """Leave with a line where options don't go together."""
+def check_options(until_decided: bool, seeds: int | None, margin: float | None, **limits: object) -> None:
+    """Leave with a line where options don't go together, or a margin is none."""
     if until_decided and seeds is not None:
         fail("--seeds says how many seeds every arm gets; with --until-decided say --max-seeds, how many it may get")
-    for name, value in limits.items():
+    for name, value in {"margin": margin, **limits}.items():
         if value is not None and not until_decided:
             fail(f"--{name.replace('_', '-')} belongs to --until-decided: add that option, or leave this one out")
+    if margin is not None and not 0 < margin <= 100:
+        fail(f"--margin must be a number of points above 0 and at most 100, got {margin:g}")
 
 
 def limits_of(study: "Study", origin: Path, max_seeds: int | None, budget: str | None) -> Limits:

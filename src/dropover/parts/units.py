@@ -69,11 +69,8 @@ class Units:
             raise TypeError(f"input must be a torch.Tensor, got {type(x).__name__}")
         if not x.is_floating_point():
             raise TypeError(f"input must have a real floating-point dtype such as torch.float32, got {x.dtype}")
-        if x.is_nested and not (self.elementwise and x.layout == torch.jagged and x.is_contiguous()):
-            raise ValueError(
-                f"{self} units take a nested tensor only if they are elements, and if it is contiguous and of "
-                f"layout torch.jagged; got one of layout {x.layout}"
-            )
+        if x.is_nested:
+            self._check_nested(x)
         if x.ndim < self.least or (self.uses_channels and not (-x.ndim < channel_dim < x.ndim and channel_dim)):
             _refuse(x, channel_dim, self.least, self.takes)
         if self.elementwise:
@@ -84,6 +81,13 @@ class Units:
                 dims.append(dim)
                 shape[dim] = size
         return View(self, x, channel_dim, tuple(dims), tuple(shape))
+
+    def _check_nested(self, x: Tensor) -> None:
+        if not self.elementwise:
+            raise ValueError(f"input must not be nested for {self} units: they ask for samples of one shape")
+        if x.layout != torch.jagged or not x.is_contiguous():
+            given = f"a contiguous one of layout {x.layout}" if x.is_contiguous() else "one that is not contiguous"
+            raise ValueError(f"a nested input must be contiguous and of layout torch.jagged, got {given}")
 
 
 class Element(Units):
