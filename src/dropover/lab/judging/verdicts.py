@@ -211,6 +211,6 @@ def legend(study: Study) -> str:
     return (
         f"Against {study.reference}: {signs}; level is within ±{study.margin:g} points; all verdicts of a column are "
         f"right in 95 of 100 studies. * best mean of the column. † above {study.reference} by the papers' test "
-        "(Student's t, unpaired, p < 0.05, not corrected for the number of arms). ± is the standard deviation of seeds. "
-        "Differences are judged by odds, and are not those of the means where seeds differ much."
+        "(Student's t, unpaired, p < 0.05, not corrected for the number of arms). ± is the standard deviation of "
+        "seeds. Differences are judged by odds, and are not those of the means where seeds differ much."
     )
