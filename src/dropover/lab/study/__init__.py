@@ -95,6 +95,25 @@ class EvaluationSettings(_Table):
     """Rates that the arms' layers are given at inference, beside their own, for a grid of train rate × test rate."""
 
 
+class FunctionSettings(_OpenTable):
+    """The user's own training function. The other keys are settings that it reads from `Trial.settings`."""
+
+    function: str
+    """ "module:function"; or, of a function that lives in a notebook or a script, what it is called there."""
+    version: str = ""
+    """What the user calls this state of the code, in place of its source: results are kept as long as it stays."""
+
+
+class MeasureSettings(_Table):
+    """How a measure of the user's function is read. What isn't said follows from its name."""
+
+    higher_is_better: bool | None = None
+    scale: Literal["share", "loss", "plain"] | None = None
+    """Shares are in [0, 1] and judged by their logits, losses by their logarithms."""
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """The difference within which two arms are level, in the measure's own units."""
+
+
 class Arm(_OpenTable):
     """One regularizer at its positions. Keys other than these are settings of the method, such as `p`."""
 
@@ -126,6 +145,13 @@ class Study(_Table):
     reference: str = "none"
     margin: Annotated[float, Field(gt=0, le=100)] = 0.5
     """Points of accuracy within which two arms are level."""
+    device: str = "auto"
+    """Where it is computed: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    trial: FunctionSettings | None = None
+    """The user's own training function, in place of `data`, `model` and `training`."""
+    measures: dict[str, MeasureSettings] = {}
+    """How the figures are read that the user's function returns, by their names."""
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
