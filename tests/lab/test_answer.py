@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 
@@ -96,7 +97,7 @@ def test_page_terminal_and_table_have_the_same_verdicts():
 
 def test_a_study_that_grew_is_judged_by_what_it_was_followed_with():
     found = answer({"clean": {"none": NONE, "a": A, "b": B}, "gaussian": {"none": NONE, "a": B, "b": B}})
-    strict = type(found)(found.study, found.table, 200, judge=lambda values: decide(values, "none", 0.005, alpha=1e-9))
+    strict = replace(found, judge=lambda _, values: decide(values, "none", 0.005, alpha=1e-9))
     assert {each.verdict for column in strict.columns for each in column.decision.comparisons} == {"undecided"}
     assert set(strict.verdicts["verdict"]) == {"undecided"}
 

@@ -101,7 +101,7 @@ def test_arms_that_are_decided_get_no_more_seeds_and_verdicts_are_those_of_the_l
         whole = {arm: {n: grown_trial.value(arm, n, measure) for n in range(6)} for arm in growth.seeds}
         assert follow(whole, "none", 0.02, growth.looks, range(6)) == progress
         assert (
-            growth.judge({arm: {n: whole[arm][n] for n in range(k)} for arm, k in growth.seeds.items()})
+            growth.judge(measure, {arm: {n: whole[arm][n] for n in range(k)} for arm, k in growth.seeds.items()})
             == progress.decision
         )
 

@@ -7,6 +7,7 @@ from dropover.lab.judging import statistics as st
 from dropover.lab.judging import verdicts
 from dropover.lab.judging.comparison import Audit, Figure
 from dropover.lab.judging.deciding import Comparison, Verdict
+from dropover.lab.judging.measures import Measure
 from dropover.lab.study import Arm, Study
 
 
@@ -121,7 +122,8 @@ def compared(verdict: Verdict, difference: float | None, low: float | None, high
     ],
 )
 def test_a_verdict_comes_with_its_size_and_its_interval(comparison: Comparison, says: str, interval: str):
-    assert verdicts.verdict(comparison, 0.5) == says + f" (95 % simultaneous interval {interval})" * bool(interval)
+    reading = Measure("clean", margin=0.005)
+    assert verdicts.verdict(comparison, reading) == says + f" (95 % simultaneous interval {interval})" * bool(interval)
 
 
 def test_what_a_verdict_rests_on_and_what_it_lacks():

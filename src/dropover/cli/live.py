@@ -1,4 +1,4 @@
-"""What is seen while a study runs: how many trials are done, each running trial's accuracy, the time left."""
+"""What is seen while a study runs: how many trials are done, what each trial came to, the time left."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from dropover.cli.terminal import say
 from dropover.lab.growing import Round
-from dropover.lab.records.rows import CLEAN
+from dropover.lab.judging.measures import first_figure
 from dropover.lab.running.runner import Ended, Event, Failed, Listener, Moved, Noted, Started
 from dropover.lab.study import Study
 
@@ -32,6 +32,7 @@ def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listen
 class _View:
     def __init__(self, study: Study, jobs: int, asked: Round | None) -> None:
         console = Console()
+        self._study = study
         self.total = asked.trials if asked else len(study.arms) * len(study.seeds)
         self.reused = 0
         self._ended = 0
@@ -66,8 +67,8 @@ class _View:
             case Ended(_, reused=True):
                 self._ended, self.reused = self._ended + 1, self.reused + 1
             case Ended(finished):
-                clean = next((f": clean {100 * row.value:.1f} %" for row in finished.rows if row.measure == CLEAN), "")
-                self._end(finished.trial.label, f"{clean}, {finished.seconds:.0f} s")
+                figure = first_figure(self._study, finished.trial, finished.rows)
+                self._end(finished.trial.label, f"{f': {figure}' if figure else ''}, {finished.seconds:.0f} s")
             case Failed(trial, reason):
                 self._end(trial.label, f": failed: {reason}")
             case Noted(line):

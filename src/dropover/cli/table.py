@@ -17,7 +17,7 @@ _LABEL = 16
 
 
 def show(answer: Answer) -> None:
-    """Print the answer in words, every arm's figures at the answer's columns, the clean verdicts, and the speed."""
+    """Print the answer in words, every arm's figures at the answer's columns, the first verdicts, and the speed."""
     console = Console()
     say("\nThe answer", "bold")
     for line in answer.conclusion.lines:
@@ -25,7 +25,7 @@ def show(answer: Answer) -> None:
     if answer.remedy:
         # Whole, so that it can be copied.
         say(f"Seeds where they are needed: {answer.remedy}", wrap=False)
-    say("\nAccuracy in percent, mean ± spread over seeds", "dim")
+    say(f"\n{answer.units}", "dim")
     cells = [[_cell(column, arm) for arm in answer.arms] for column in answer.columns]
     widths = [
         max(map(len, [*_head(column), *(cell.plain for cell in row)]))
@@ -37,19 +37,17 @@ def show(answer: Answer) -> None:
         heads = ["\n".join(_head(answer.columns[place])) for place in part]
         console.print(_table(answer.arms, name, heads, [cells[place] for place in part]))
     say(answer.legend, "dim")
-    for line in ["", *_clean(answer), "", *answer.margin, *answer.speed]:
+    for line in ["", *_verdicts(answer), "", *answer.margin, *answer.speed]:
         say(line)
 
 
-def _clean(answer: Answer) -> list[str]:
-    """Every arm's verdict on clean images."""
-    if not answer.columns:
-        return []
-    column = answer.columns[0]
+def _verdicts(answer: Answer) -> list[str]:
+    """Every arm's verdict on clean images, and on what the user's own function has returned."""
     return [
         f"• {arm}: {' '.join([f'{column.measure} {answer.verdict(column, arm)}.', *wanting(comparison)])}"
+        for column in answer.columns
         for arm, comparison in column.comparisons.items()
-        if comparison.difference is not None
+        if column.level is None and comparison.difference is not None
     ]
 
 
@@ -72,6 +70,7 @@ def _cell(column: Column, arm: str) -> Text:
     figure = column.figures.get(arm)
     if figure is None:
         return Text("–")
-    spread = "" if figure.spread is None else f" ± {100 * figure.spread:.1f}"
+    reading = column.reading
+    spread = "" if figure.spread is None else f" ± {reading.figure(figure.spread)}"
     marks = f" {column.sign(arm)}{column.marks(arm)}".rstrip()
-    return Text(f"{100 * figure.mean:.1f}{spread}{marks}", style="bold" if arm in column.best else "")
+    return Text(f"{reading.figure(figure.mean)}{spread}{marks}", style="bold" if arm in column.best else "")

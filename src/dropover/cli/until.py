@@ -74,7 +74,9 @@ def grown(study: "Study", results: Path, jobs: int, limits: Limits) -> "Growth":
             yield listener
 
     most = f"{study.name}: {len(study.arms)} arms, up to {limits.seeds} seeds each"
-    say(f"{most}, until each is decided at a margin of {study.margin:g} points")
+    # Measures of the user's own have margins of their own, which the answer names.
+    margin = "" if study.trial else f" at a margin of {study.margin:g} points"
+    say(f"{most}, until each is decided{margin}")
     growth = grow(study, results, jobs, limits.seeds, limits.seconds, watched)
     for line in (growth.standing, growth.ending, growth.price):
         say(line)

@@ -13,11 +13,11 @@ from itertools import count, islice
 from pathlib import Path
 
 from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import places, values_at
+from dropover.lab.judging.comparison import counts, places, values_at
 from dropover.lab.judging.deciding import Decision, Values, decide
 from dropover.lab.judging.looks import Look, Progress, follow, plan, squared
-from dropover.lab.records.labels import WORST, labelled
-from dropover.lab.records.rows import CLEAN
+from dropover.lab.judging.measures import fitted
+from dropover.lab.records.labels import labelled
 from dropover.lab.records.store import table_of
 from dropover.lab.records.trials import Place
 from dropover.lab.running.runner import Ended, Event, Failed, Listener, Noted, StudyRun, run_study
@@ -79,15 +79,14 @@ class Growth:
         labels = [done.trial.arm.label for done in self.run.finished]
         return {arm.label: labels.count(arm.label) for arm in self.study.arms}
 
-    def judge(self, values: Values) -> Decision:
-        """The verdicts at any measure, by its value of every arm and seed; they hold over all looks too."""
-        return _followed(self, values).decision
+    def judge(self, label: str, values: Values) -> Decision:
+        """The verdicts at any measure, by its label and its value of every arm and seed; they hold over all looks."""
+        return _followed(self, label, values).decision
 
     @property
     def counting(self) -> dict[Measure, Progress]:
-        """The measures that decide whether an arm needs seeds: clean, under each noise, and the worst case."""
-        labels = {CLEAN, *self.study.evaluation.noise, *WORST.values()}
-        return {measure: progress for measure, progress in self.progress.items() if measure[0] in labels}
+        """The measures that decide whether an arm needs seeds: all but single attacks."""
+        return {place: progress for place, progress in self.progress.items() if counts(self.study, place[0])}
 
     @property
     def seen(self) -> int:
@@ -261,26 +260,29 @@ def _progress(growth: Growth) -> dict[Measure, Progress]:
     """What the looks say so far, column by column."""
     table = labelled(table_of(growth.run.finished, growth.study))
     values = {place: values_at(table, growth.study, *place) for place in places(table, growth.study)}
-    return {place: _followed(growth, there_are) for place, there_are in values.items() if any(there_are.values())}
+    followed = [(place, there_are) for place, there_are in values.items() if any(there_are.values())]
+    return {place: _followed(growth, place[0], there_are) for place, there_are in followed}
 
 
-def _followed(growth: Growth, there_are: Values) -> Progress:
+def _followed(growth: Growth, label: str, there_are: Values) -> Progress:
     """The looks at one measure. An arm that failed throughout the first look has no part, and is said to have no value.
 
     Its trials would be asked for at every look, and the reference's with them.
     """
-    study, reference, margin = growth.study, growth.study.reference, growth.study.margin / 100
+    study, reference, enough = growth.study, growth.study.reference, growth.looks[0].seeds
+    # What a look has decided must not turn as the reference's mean, of which a margin may be a part, moves.
+    measure = fitted(study, label, there_are, study.seeds[:enough])
+    margin, scale, higher = measure.margin or 0.0, measure.scale, measure.higher_is_better
     values: dict[str, dict[int, float]] = {arm.label: {} for arm in study.arms}
     for arm, seed in _ended(growth.run):
         values[arm][seed] = math.nan
     for arm, row in there_are.items():
         values[arm] |= row
-    enough = growth.looks[0].seeds
     lost = {arm: row for arm, row in values.items() if len(row) >= enough and not any(map(math.isfinite, row.values()))}
     if reference in lost:
         return Progress(decide(values, reference, margin), 1, len(growth.looks), {})
     there = {arm: row for arm, row in values.items() if arm not in lost}
-    progress = follow(there, reference, margin, growth.looks, study.seeds)
+    progress = follow(there, reference, margin, growth.looks, study.seeds, higher_is_better=higher, scale=scale)
     if not lost:
         return progress
     silent = decide({reference: there[reference], **lost}, reference, margin).comparisons

@@ -8,6 +8,7 @@ import pandas as pd
 from dropover.lab.judging import verdicts
 from dropover.lab.judging.comparison import Audit, Column, Figure, Judge, audits, columns, figures, worst_levels
 from dropover.lab.judging.conclusion import Conclusion
+from dropover.lab.judging.measures import Measure
 from dropover.lab.judging.verdict_table import verdict_table
 from dropover.lab.records.labels import WORST
 from dropover.lab.study import Study
@@ -23,7 +24,7 @@ class Answer:
     Attributes:
         study: The study.
         table: Its long table by labels (see `labelled`), of at least one finished trial.
-        images: How many images were attacked.
+        images: How many images were attacked; 0 if none were, or if it isn't known.
         command: The command that ran it, as a reader would type it; empty if none did.
         judge: Gives the verdicts, of a study that was looked at as it grew; without it every column is decided afresh.
     """
@@ -36,7 +37,7 @@ class Answer:
 
     @cached_property
     def columns(self) -> list[Column]:
-        """What a table shows: every arm's figure at clean accuracy and at one level of each noise and attack."""
+        """What a table shows: every arm's figure at each measure, and at one level of each noise and attack."""
         return columns(self.table, self.study, self.judge)
 
     @cached_property
@@ -81,14 +82,28 @@ class Answer:
         return verdicts.throughput(self.table)
 
     @cached_property
+    def readings(self) -> list[Measure]:
+        """How the measures of the user's own function are read, and with them all others; empty for images alone."""
+        return [column.reading for column in self.columns] if self.study.trial else []
+
+    @cached_property
+    def units(self) -> str:
+        """What the table's figures are."""
+        figures = "mean ± spread over seeds"
+        if not self.study.trial:
+            return f"Accuracy in percent, {figures}"
+        shares = ", ".join(dict.fromkeys(each.name for each in self.readings if each.scale == "share"))
+        return f"{figures.capitalize()}{f'; {shares} in percent' if shares else ''}"
+
+    @cached_property
     def legend(self) -> str:
         """What the marks mean."""
-        return verdicts.legend(self.study)
+        return verdicts.legend(self.study, self.readings)
 
     def verdict(self, column: Column, arm: str) -> str:
         """What is decided of an arm at a column, in a sentence; empty for the reference."""
         comparison = column.comparisons.get(arm)
-        return verdicts.verdict(comparison, self.study.margin) if comparison else ""
+        return verdicts.verdict(comparison, column.reading) if comparison else ""
 
     def grounds(self, column: Column, arm: str) -> str:
         """How that came about, and what is wanting; empty for the reference."""

@@ -9,13 +9,15 @@ import pandas as pd
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging.deciding import Comparison, Decision, Values, Verdict, decide
+from dropover.lab.judging.measures import Measure, fitted, returned
 from dropover.lab.measuring.robustness import norm_of
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import AttackSettings, Study
 
-Judge = Callable[[Values], Decision]
-"""Gives the verdicts on the values of every arm and seed at one measure and level."""
+CLEAN_SHARE = Measure(CLEAN, of_images=True)
+Judge = Callable[[str, Values], Decision]
+"""Gives the verdicts at a measure, by its label and its values of every arm and seed at one level."""
 SIGNS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "level": "=", "undecided": "?"}
 """What a verdict is in a table's cell."""
 
@@ -24,8 +26,9 @@ SIGNS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "level": "=", "und
 class Figure:
     """One arm at one measure and level, over its seeds, and against the reference arm over the seeds both have.
 
-    Shares are in [0, 1]. `p_exact` is the exact paired sign-flip test, `p_holm` the same after Holm's correction over
-    the `tests` arms tested, `p_student` the FDD paper's unpaired t-test. All are None for the reference arm itself.
+    Values are in the measure's own units, shares in [0, 1]. `p_exact` is the exact paired sign-flip test, `p_holm` the
+    same after Holm's correction over the `tests` arms tested, `p_student` the FDD paper's unpaired t-test. All are None
+    for the reference arm itself.
     """
 
     arm: str
@@ -41,11 +44,13 @@ class Figure:
     tests: int = 1
     seeds: tuple[int, ...] = ()
     """Which seeds the values are of; empty where they are of something else."""
+    reading: Measure = CLEAN_SHARE
+    """How the values are read."""
 
     @property
     def dagger(self) -> bool:
-        """Whether the FDD paper would mark it †: above the reference, by Student's t-test at 0.05."""
-        better = self.difference is not None and self.difference.mean > 0
+        """Whether the FDD paper would mark it †: better than the reference, by Student's t-test at 0.05."""
+        better = self.difference is not None and self.reading.gain(self.difference.mean) > 0
         return better and self.p_student is not None and self.p_student < st.ALPHA
 
 
@@ -67,9 +72,15 @@ class Column:
         return next(iter(self.figures.values())).level
 
     @property
+    def reading(self) -> Measure:
+        """How the measure is read, with the margin that the verdicts went by."""
+        reading = next(iter(self.figures.values())).reading
+        return reading if reading.margin is None else replace(reading, margin=self.decision.margin)
+
+    @property
     def best(self) -> list[str]:
-        """The arms with the highest mean, ties included; none where all are equal."""
-        means = {arm: round(figure.mean, 9) for arm, figure in self.figures.items()}
+        """The arms with the best mean, ties included; none where all are equal."""
+        means = {arm: self.reading.gain(self.reading.settled(figure.mean)) for arm, figure in self.figures.items()}
         return [arm for arm, mean in means.items() if min(means.values()) < mean == max(means.values())]
 
     @property
@@ -117,7 +128,7 @@ def columns(table: pd.DataFrame, study: Study, judge: Judge | None = None) -> li
     """
     rows = [(place, figures(table, study, *place)) for place in places(table, study)]
     return [
-        Column({figure.arm: figure for figure in row}, decided(values_at(table, study, *place), study, judge))
+        Column({figure.arm: figure for figure in row}, decided(values_at(table, study, *place), study, place[0], judge))
         for place, row in rows
         if row
     ]
@@ -126,13 +137,14 @@ def columns(table: pd.DataFrame, study: Study, judge: Judge | None = None) -> li
 def places(table: pd.DataFrame, study: Study) -> list[tuple[str, float | None]]:
     """What a table shows: clean accuracy, each noise and attack at one middle level, and the worst case of each norm.
 
-    Attacks are shown at the ε of their worst case's column where they ran at it, so that a row can be read across.
+    What the user's own function has returned comes before them. Attacks are shown at the ε of their worst case's column
+    where they ran at it, so that a row can be read across.
     """
 
     def middle(levels: Sequence[float]) -> float:
         return levels[(len(levels) - 1) // 2] if levels else math.nan
 
-    shown: list[tuple[str, float | None]] = [(CLEAN, None)]
+    shown: list[tuple[str, float | None]] = [(name, None) for name in (*returned(table, study), CLEAN)]
     shown += [(noise, middle(levels(table, noise))) for noise in study.evaluation.noise]
     for norm, worst in WORST.items():
         eps = middle(worst_levels(table, study, norm))
@@ -149,9 +161,23 @@ def values_at(table: pd.DataFrame, study: Study, measure: str, level: float | No
     return {arm.label: by_arm.get(arm.label, {}) for arm in study.arms}
 
 
-def decided(values: Values, study: Study, judge: Judge | None = None) -> Decision:
-    """The verdicts on the values of a study at one measure; see `columns`."""
-    return judge(values) if judge else decide(values, study.reference, study.margin / 100)
+def decided(values: Values, study: Study, label: str, judge: Judge | None = None) -> Decision:
+    """The verdicts on the values of a study at the measure of that label; see `columns`."""
+    if judge:
+        return judge(label, values)
+    measure = fitted(study, label, values)
+    return decide(
+        values,
+        study.reference,
+        measure.margin or 0.0,
+        higher_is_better=measure.higher_is_better,
+        scale=measure.scale,
+    )
+
+
+def counts(study: Study, label: str) -> bool:
+    """Whether a measure has a part in the answer; a single attack has none, as the worst case is over all of them."""
+    return all(label != attack.label for attack in study.evaluation.attacks)
 
 
 def attacks_in(study: Study, norm: str) -> list[AttackSettings]:
@@ -178,8 +204,9 @@ def figures(table: pd.DataFrame, study: Study, measure: str, level: float | None
     """Every arm's figure at one measure and level of a table by labels, in the study's order; none without a value."""
     by_arm = _values(table, measure, level)
     reference = by_arm.get(study.reference, {})
+    reading = fitted(study, measure, by_arm)
     uncorrected = [
-        _figure(arm.label, measure, level, by_arm[arm.label], {} if arm.label == study.reference else reference)
+        _figure(arm.label, reading, level, by_arm[arm.label], {} if arm.label == study.reference else reference)
         for arm in study.arms
         if arm.label in by_arm
     ]
@@ -195,7 +222,8 @@ def audits(table: pd.DataFrame, study: Study, images: int) -> list[Audit]:
 
     The gap counts as more than noise (`hidden`) when it is beyond 1.96 standard errors, the larger of the two kinds:
     over seeds, and over images. The one over images takes the two shares as independent, which on the same images
-    overstates it: what is flagged is clear. `table` is by labels; `images` is how many were attacked.
+    overstates it: what is flagged is clear. `table` is by labels; `images` is how many were attacked, 0 if that isn't
+    known: then only the seeds tell.
     """
     results = []
     for norm in WORST:
@@ -223,22 +251,26 @@ def _values(table: pd.DataFrame, measure: str, level: float | None) -> dict[str,
 
 
 def _figure(
-    arm: str, measure: str, level: float | None, by_seed: dict[int, float], reference: dict[int, float]
+    arm: str, reading: Measure, level: float | None, by_seed: dict[int, float], reference: dict[int, float]
 ) -> Figure:
     values = tuple(by_seed.values())
     pairs = [(value, reference[seed]) for seed, value in by_seed.items() if seed in reference]
     a, b = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    # The tests tell by its size what is rounding.
+    unit = 1.0 if reading.scale == "share" else max(map(abs, [*a, *b]), default=0.0) or 1.0
+    in_units = [x / unit for x in a], [x / unit for x in b]
     return Figure(
         arm,
-        measure,
+        reading.name,
         level,
         values,
         math.fsum(values) / len(values),
         st.spread(values),
         difference=st.paired_difference(a, b) if pairs else None,
-        p_exact=st.sign_flip(a, b) if 0 < len(pairs) <= st.MOST_PAIRS else None,
-        p_student=st.student_t(a, b),
+        p_exact=st.sign_flip(*in_units) if 0 < len(pairs) <= st.MOST_PAIRS else None,
+        p_student=st.student_t(*in_units),
         seeds=tuple(by_seed),
+        reading=reading,
     )
 
 
@@ -252,6 +284,6 @@ def _audit(arm: str, eps: float, norm: str, weak: dict[int, float], strong: dict
     n = len(strong)
     shares = math.fsum(weak.values()) / n, math.fsum(strong.values()) / n
     over_seeds = (st.spread([weak[seed] - strong[seed] for seed in strong]) or 0.0) / math.sqrt(n)
-    over_images = math.hypot(*(st.binomial_error(share, images * n) for share in shares))
+    over_images = math.hypot(*(st.binomial_error(share, images * n) for share in shares)) if images else 0.0
     hidden = shares[0] - shares[1] > 1.96 * max(over_seeds, over_images) + 1e-9
     return Audit(arm, eps, *shares, hidden, norm)

@@ -1,6 +1,6 @@
-"""The answer in words, for whoever knows no statistics: what to use for which images, and what that costs.
+"""The answer in words, for whoever knows no statistics: what to use for which images or measure, and what that costs.
 
-Nothing is said here that the verdicts don't hold. Differences are arm − reference, in points of accuracy.
+Nothing is said here that the verdicts don't hold. Differences are arm − reference, in the measure's own units.
 """
 
 import math
@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from dropover.lab.judging.comparison import Audit, Column
+from dropover.lab.judging.comparison import Audit, Column, counts
 from dropover.lab.judging.deciding import Comparison
-from dropover.lab.judging.verdicts import percent, size
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import Study
@@ -37,7 +36,7 @@ class Conclusion:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The answer: what helps on clean images, under noise and under attack; what is level, and what undecided."""
+        """The answer: what helps on each measure, under noise and under attack; what is level, and what undecided."""
         if self._nothing:
             return [self._nothing]
         missing = [arm.label for arm in self.study.arms if not any(arm.label in each.figures for each in self._told)]
@@ -53,8 +52,7 @@ class Conclusion:
     @cached_property
     def _told(self) -> list[Column]:
         """The columns that count."""
-        measures = {CLEAN, *self.study.evaluation.noise, *WORST.values()}
-        return [column for column in self.columns if column.measure in measures]
+        return [column for column in self.columns if counts(self.study, column.measure)]
 
     @cached_property
     def _kinds(self) -> dict[str, list[Column]]:
@@ -87,7 +85,7 @@ class Conclusion:
         return ""
 
     def _sentence(self, kind: str, columns: Sequence[Column]) -> str:
-        """Which arm to take on clean images, under noise or under attack, and what it costs elsewhere."""
+        """Which arm to take on a measure, under noise or under attack, and what it costs elsewhere."""
         leads: dict[str, list[Column]] = {}
         says: dict[str, list[str]] = {}
         for column in columns:
@@ -103,16 +101,17 @@ class Conclusion:
         parts = [self._lead(*each) for each in leads.items()]
         parts += [f"{said}{_in_brackets(_listed(where))}" for said, where in says.items()]
         # Elsewhere the table says it, and what is said of an arm to take.
-        worse = [each for column in columns for each in column.decision.of("worse") if column.measure == CLEAN]
-        if worse:
-            parts.append(f"worse: {_several([f'{each.arm} ({_size(each)})' for each in sorted(worse, key=_gain)])}")
+        for column in columns:
+            worse = sorted(column.decision.of("worse"), key=lambda each: _gain(column, each))
+            if worse and column.level is None:
+                parts.append(f"worse: {_several([f'{each.arm} ({_size(column, each)})' for each in worse])}")
         return f"{kind}: {'; '.join(parts)}."
 
     def _better(self, column: Column) -> tuple[list[Comparison], dict[str, list[str]]]:
         """The arms that are better and can be recommended, the best first; and by what speaks against it the others."""
         good: list[Comparison] = []
         doubted: dict[str, list[str]] = {}
-        for each in sorted(column.decision.of("better"), key=_gain, reverse=True):
+        for each in sorted(column.decision.of("better"), key=lambda each: _gain(column, each), reverse=True):
             if doubt := self._doubt(column, each.arm):
                 doubted.setdefault(doubt, []).append(each.arm)
             else:
@@ -121,9 +120,9 @@ class Conclusion:
 
     def _lead(self, arm: str, columns: Sequence[Column]) -> str:
         """An arm to take where it is the first of those that are better, what it costs, and who is better too."""
-        gains = [f"{_size(each.comparisons[arm])}{_in_brackets(_condition(each))}" for each in columns]
+        gains = [f"{_size(each, each.comparisons[arm])}{_in_brackets(_condition(each))}" for each in columns]
         others = [
-            f"{each.arm} ({', '.join(filter(None, (_size(each), _condition(column))))})"
+            f"{each.arm} ({', '.join(filter(None, (_size(column, each), _condition(column))))})"
             for column in columns
             for each in self._better(column)[0][1:]
         ]
@@ -132,19 +131,20 @@ class Conclusion:
 
     def _without_lead(self, column: Column) -> str:
         if _constant(column):
-            return f"every arm has {percent(next(iter(column.figures.values())).mean)}"
+            return f"every arm has {column.reading.value(next(iter(column.figures.values())).mean)}"
         if len(column.decision.of("level") + column.decision.of("worse")) == len(column.decision.comparisons):
-            return f"keep {self._reference}, no arm is better by more than {self.study.margin:g} points"
+            return f"keep {self._reference}, no arm is better by more than {column.reading.within}"
         return f"no arm is shown to be better than {self._reference}"
 
     def _cost(self, column: Column, arm: str) -> str:
         """What an arm that is good in one place costs elsewhere."""
         elsewhere = [(each, each.comparisons[arm]) for each in self._told if _kind(each) != _kind(column)]
-        costs = [f"{_size(of)} {_cost_of(each)}" for each, of in elsewhere if of.verdict == "worse"]
-        clean = [of.verdict for each, of in elsewhere if each.measure == CLEAN and arm in each.figures]
-        known = {"level": ", level on clean images", "better": ", better on clean images too", "worse": ""}
-        status = [known.get(verdict, ", undecided on clean images") for verdict in clean]
-        return "".join([*status, f"; it costs {_listed(costs)}" if costs else ""])
+        worse = [(each, of) for each, of in elsewhere if of.verdict == "worse"]
+        costs = [f"{_size(each, of)} {_cost_of(each)}" for each, of in worse if each.reading.of_images]
+        losses = [f"by {_size(each, of)} {_place(each)}" for each, of in worse if not each.reading.of_images]
+        status = [_status(each, of) for each, of in elsewhere if each.level is None and arm in each.figures]
+        costly = f"; it costs {_listed(costs)}" if costs else ""
+        return "".join([*status, costly, f"; it is worse {_listed(losses)}" if losses else ""])
 
     def _doubt(self, column: Column, arm: str) -> str:
         """Why an arm's figure under attack is no ground to recommend it; empty if it is one, or of no attack."""
@@ -161,14 +161,15 @@ class Conclusion:
     @property
     def _level(self) -> str:
         """Which arms are level with the reference."""
+        there = [column for column in self._told if column.decision.of("level") and not _constant(column)]
+        margins = list(dict.fromkeys(f" (within ±{column.reading.within})" for column in there))
         places = []
-        for column in self._told:
+        for column in there:
             arms = [each.arm for each in column.decision.of("level")]
-            if arms and not _constant(column):
-                places.append(f"{_listed(arms) if len(arms) <= LISTED else f'{len(arms)} arms'} {_place(column)}")
-        return f"Level with {self._reference} (within ±{self.study.margin:g} points): {'; '.join(places)}." * bool(
-            places
-        )
+            own = f" (within ±{column.reading.within})" if len(margins) > 1 else ""
+            places.append(f"{_listed(arms) if len(arms) <= LISTED else f'{len(arms)} arms'} {_place(column)}{own}")
+        shared = margins[0] if len(margins) == 1 else ""
+        return f"Level with {self._reference}{shared}: {'; '.join(places)}." * bool(places)
 
     @property
     def _undecided(self) -> str:
@@ -187,13 +188,13 @@ class Conclusion:
 
 def _kind(column: Column) -> str:
     """How a column's sentence begins."""
-    if column.measure == CLEAN:
-        return "On clean images"
+    if column.level is None:
+        return f"On {_name(column)}"
     return "Under attack" if column.measure in WORST.values() else "Under noise"
 
 
 def _condition(column: Column) -> str:
-    """Which noise of what strength, or which ε; empty for clean images."""
+    """Which noise of what strength, or which ε; empty where there are no levels."""
     if column.level is None:
         return ""
     if column.measure in WORST.values():
@@ -203,8 +204,8 @@ def _condition(column: Column) -> str:
 
 def _place(column: Column) -> str:
     """Where a column is, within a sentence."""
-    if column.measure == CLEAN:
-        return "on clean images"
+    if column.level is None:
+        return f"on {_name(column)}"
     return f"under {'attack at ' * (column.measure in WORST.values())}{_condition(column)}"
 
 
@@ -212,17 +213,29 @@ def _cost_of(column: Column) -> str:
     return "of clean accuracy" if column.measure == CLEAN else _place(column)
 
 
+def _name(column: Column) -> str:
+    """What is scored where there are no levels."""
+    return "clean images" if column.reading.of_images else column.measure
+
+
+def _status(column: Column, comparison: Comparison) -> str:
+    """How an arm that is good elsewhere is on clean images, or that it is better on another measure too."""
+    known = {"level": f", level {_place(column)}", "better": f", better {_place(column)} too", "worse": ""}
+    said = known.get(comparison.verdict, f", undecided {_place(column)}")
+    return said if column.reading.of_images or comparison.verdict == "better" else ""
+
+
 def _constant(column: Column) -> bool:
     """Whether every value of every arm is the same: nothing is compared there."""
-    return len({round(value, 9) for figure in column.figures.values() for value in figure.values}) == 1
+    return len({column.reading.settled(value) for figure in column.figures.values() for value in figure.values}) == 1
 
 
-def _gain(comparison: Comparison) -> float:
-    return comparison.difference or 0.0
+def _gain(column: Column, comparison: Comparison) -> float:
+    return column.reading.gain(comparison.difference)
 
 
-def _size(comparison: Comparison) -> str:
-    return size(_gain(comparison))
+def _size(column: Column, comparison: Comparison) -> str:
+    return column.reading.size(comparison.difference or 0.0)
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -179,7 +179,7 @@ class _Judged:
         if n == 1:
             why = f"One seed says nothing about chance: another may turn {arm} and {other} round."
             return Comparison(arm, other, "undecided", why, difference, seeds=n, left_out=left_out)
-        if np.abs(gaps).max() < st.TINY:
+        if np.abs(gaps).max() < st.TINY * self.table.scale.unit:
             why = f"{arm} and {other} gave the same in each of {n} seeds."
             return Comparison(arm, other, "level", why, 0.0, 0.0, 0.0, "identical values", 0.0, n, left_out)
         if math.isnan(half):

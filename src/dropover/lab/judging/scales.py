@@ -13,15 +13,18 @@ SHIFT = 0.005
 
 
 class Plain:
-    """Values as they are."""
+    """Values as they are, in units of the largest: what is rounding is told by its size."""
+
+    def __init__(self, unit: float = 1.0) -> None:
+        self.unit = unit
 
     def judged(self, values: Floats) -> Floats:
         """Values on the scale of the verdict."""
-        return values
+        return values / self.unit
 
     def back(self, judged: Floats) -> Floats:
         """And back to their own units."""
-        return judged
+        return judged * self.unit
 
     def difference(self, base: float, judged: float) -> float:
         """A difference from a base (both as judged) in the values' own units, at that base."""
@@ -68,4 +71,5 @@ def scale_of(name: ScaleName, values: Floats) -> Plain:
         if there.size and (there.min() < 0 or there.max() > 1):
             raise ValueError(f"shares are between 0 and 1, got {there.min():g} to {there.max():g}")
         return Shares()
-    return Losses() if name == "loss" and there.size and there.min() > 0 else Plain()
+    unit = float(np.abs(there).max(initial=0.0)) or 1.0
+    return Losses(unit) if name == "loss" and there.size and there.min() > 0 else Plain(unit)

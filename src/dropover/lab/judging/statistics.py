@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 ALPHA = 0.05
 TINY = 1e-12
-"""Below this a difference of shares is rounding."""
+"""Below this a difference of shares, or of anything by its largest value, is rounding."""
 MOST_PAIRS = 20
 """How many pairs the exact test enumerates; with more, the t interval is as good."""
 

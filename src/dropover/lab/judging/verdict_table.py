@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from dropover.lab.judging.comparison import Judge, attacks_in, decided, levels, values_at, worst_levels
+from dropover.lab.judging.measures import returned
 from dropover.lab.records import rows
 from dropover.lab.records.labels import WORST
 from dropover.lab.study import Study
@@ -18,8 +19,9 @@ COLUMNS = (
 def verdict_table(table: pd.DataFrame, study: Study, judge: Judge | None = None) -> pd.DataFrame:
     """What is decided at clean accuracy and at every level of each noise, attack and worst case.
 
-    The worst case is judged where every attack of its norm ran. Measure, level and norm are those of the long table;
-    what there is none of is empty. Differences and intervals are of shares.
+    What the user's own function has returned comes before them. The worst case is judged where every attack of its norm
+    ran. Measure, level and norm are those of the long table; what there is none of is empty. Differences and intervals
+    are in the measure's own units, of shares in [0, 1].
     """
     made: list[tuple[object, ...]] = []
     for label, level, norm in _places(table, study):
@@ -28,7 +30,7 @@ def verdict_table(table: pd.DataFrame, study: Study, judge: Judge | None = None)
         made += [
             (each.arm, measure, level, norm, each.reference, each.difference, each.low, each.high, each.verdict,
              each.method, each.seeds, each.seeds_needed)
-            for each in (decided(values, study, judge).comparisons if any(values.values()) else ())
+            for each in (decided(values, study, label, judge).comparisons if any(values.values()) else ())
         ]  # fmt: skip
     numbers = dict.fromkeys(("level", "difference", "low", "high"), "float64")
     return pd.DataFrame(made, columns=list(COLUMNS)).astype({**numbers, "seeds": "int64", "seeds_needed": "Int64"})
@@ -36,7 +38,7 @@ def verdict_table(table: pd.DataFrame, study: Study, judge: Judge | None = None)
 
 def _places(table: pd.DataFrame, study: Study) -> Iterator[tuple[str, float | None, str]]:
     """The label, level and norm of all that is judged."""
-    yield rows.CLEAN, None, ""
+    yield from ((name, None, "") for name in (*returned(table, study), rows.CLEAN))
     yield from ((noise, level, "") for noise in study.evaluation.noise for level in levels(table, noise))
     for norm, worst in WORST.items():
         for attack in attacks_in(study, norm):

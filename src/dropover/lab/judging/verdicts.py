@@ -8,47 +8,32 @@ import pandas as pd
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging.comparison import SIGNS, Audit, Figure
 from dropover.lab.judging.deciding import Comparison
+from dropover.lab.judging.measures import Measure
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.study import Study
 
 
-def percent(share: float) -> str:
-    """A share as a percentage: `97.8 %`."""
-    return f"{100 * share:.1f} %"
-
-
-def points(difference: float) -> str:
-    """A difference of shares in percentage points, with its sign: `+0.4`."""
-    text = f"{100 * difference:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
-
-
-def size(difference: float) -> str:
-    """How large a difference of shares is, without its sign: `1.8 points`."""
-    text = f"{abs(100 * difference):.1f}"
-    return "less than 0.1 points" if text == "0.0" else f"{text} points"
-
-
-def verdict(comparison: Comparison, margin: float) -> str:
+def verdict(comparison: Comparison, reading: Measure) -> str:
     """A verdict with its simultaneous interval, in words: "worse than none by 1.8 points (…)".
 
     Args:
-        comparison: What was decided, of shares.
-        margin: In points.
+        comparison: What was decided.
+        reading: How the values are read, and within which margin they are level.
     """
     d, other = comparison.difference, comparison.reference
     if d is None:
         return "undecided"
     said = {
-        "better": f"better than {other} by {size(d)}",
-        "worse": f"worse than {other} by {size(d)}",
-        "level": f"level with {other} within ±{margin:g} points",
-        "undecided": f"undecided, {_distance(d)} {other}",
+        "better": f"better than {other} by {reading.size(d)}",
+        "worse": f"worse than {other} by {reading.size(d)}",
+        "level": f"level with {other} within ±{reading.within}",
+        "undecided": f"undecided, {reading.distance(d)} {other}",
     }[comparison.verdict]
     if comparison.low is None or comparison.high is None:
         return said
-    return f"{said} (95 % simultaneous interval {points(comparison.low)} to {points(comparison.high)})"
+    low, high = reading.difference(comparison.low), reading.difference(comparison.high)
+    return f"{said} (95 % simultaneous interval {low} to {high})"
 
 
 def wanting(comparison: Comparison) -> list[str]:
@@ -72,20 +57,14 @@ def grounds(comparison: Comparison) -> str:
 def against_reference(figure: Figure, reference: str) -> str:
     """An arm's figure beside the reference arm's by itself, with the paired interval and the exact test."""
     name = figure.measure if figure.level is None else f"{figure.measure} at {figure.level:g}:"
-    d = figure.difference
+    d, reading = figure.difference, figure.reading
     if d is None:
-        return f"{name} {percent(figure.mean)}."
-    start = f"{name} {percent(figure.mean)}, {_distance(d.mean)} {reference}"
+        return f"{name} {reading.value(figure.mean)}."
+    start = f"{name} {reading.value(figure.mean)}, {reading.distance(d.mean)} {reference}"
     if d.low is None or d.high is None:
         return f"{start} (one seed: no spread is known, so nothing can be said beyond that seed)."
-    return f"{start} (95 % interval {points(d.low)} to {points(d.high)}; {d.n} seeds). {_exact(figure, d)}"
-
-
-def _distance(mean: float) -> str:
-    text = points(mean)
-    if text == "0.0":
-        return "0.0 points from"
-    return f"{text} points over" if mean > 0 else f"{text.removeprefix('−')} points under"
+    low, high = reading.difference(d.low), reading.difference(d.high)
+    return f"{start} (95 % interval {low} to {high}; {d.n} seeds). {_exact(figure, d)}"
 
 
 def _exact(figure: Figure, d: st.Difference) -> str:
@@ -102,7 +81,7 @@ def _exact(figure: Figure, d: st.Difference) -> str:
     if figure.p_holm < st.ALPHA:
         return f"{test}: it shows a difference."
     effect = st.detectable_effect(d.std or 0.0, d.n)
-    power = f"; {d.n} seeds find one of {100 * effect:.1f} points four times in five" if effect else ""
+    power = f"; {d.n} seeds find one of {figure.reading.amount(effect)} four times in five" if effect else ""
     return f"{test}: by itself it shows no difference{power}."
 
 
@@ -125,7 +104,7 @@ def about_the_test(row: Sequence[Figure]) -> list[str]:
     differences = [figure.difference for figure in row if figure.difference is not None]
     if not differences:
         return ["There is no other arm to compare with the reference yet."]
-    n, tests = min(d.n for d in differences), len(differences)
+    n, tests, reading = min(d.n for d in differences), len(differences), row[0].reading
     if n == 1:
         return ["One seed says nothing about chance: another seed may turn every order here round."]
     alone, together, smallest = st.pairs_needed(), st.pairs_needed(tests), st.smallest_possible_p(n)
@@ -145,8 +124,9 @@ def about_the_test(row: Sequence[Figure]) -> list[str]:
         lines = [f"{start} go down to p = {smallest:.2g}, enough for {tests} arms."]
     if effect := st.detectable_effect(median(d.std or 0.0 for d in differences), n):
         lines.append(
-            f"At the spread of this study, {n} seeds find a true difference of {100 * effect:.1f} points in clean "
-            "accuracy four times in five (paired t-test at 0.05). A smaller one may be there and not show."
+            f"At the spread of this study, {n} seeds find a true difference of {reading.amount(effect)} in "
+            f"{'clean accuracy' if reading.of_images else reading.name} four times in five (paired t-test at 0.05). "
+            "A smaller one may be there and not show."
         )
     return lines
 
@@ -174,8 +154,8 @@ def robustness(audits: Sequence[Audit], worst: Sequence[Figure], attacks: Sequen
             "Not checked with a margin loss: that needs one attack on it, such as pgd-margin, and one without."
         )
     kept = ", ".join(
-        f"{percent(figure.mean)} at ε = {figure.level or 0:g}{' (L2)' if figure.measure == WORST['l2'] else ''}"
-        for figure in worst
+        f"{each.reading.value(each.mean)} at ε = {each.level or 0:g}{' (L2)' if each.measure == WORST['l2'] else ''}"
+        for each in worst
     )
     return [
         *lines,
@@ -205,12 +185,39 @@ def audit_headline(audits: Sequence[Audit]) -> str | None:
     return f"Attacks: gradients are partly hidden, and cross-entropy figures too high, in {arms}."
 
 
-def legend(study: Study) -> str:
-    """What the signs and marks in the table mean, and what they don't."""
+def legend(study: Study, readings: Sequence[Measure] = ()) -> str:
+    """What the signs and marks in the table mean, and what they don't.
+
+    Args:
+        study: The study.
+        readings: How its measures are read, where they aren't all shares of images.
+    """
     signs = ", ".join(f"{sign} {word}" for word, sign in SIGNS.items())
+    margin = "" if readings else f" level is within ±{study.margin:g} points;"
     return (
-        f"Against {study.reference}: {signs}; level is within ±{study.margin:g} points; all verdicts of a column are "
-        f"right in 95 of 100 studies. * best mean of the column. † above {study.reference} by the papers' test "
+        f"Against {study.reference}: {signs};{margin} all verdicts of a column are right in 95 of 100 studies. "
+        f"{''.join(f'{line} ' for line in directions(readings))}* best mean of the column. "
+        f"† {'better than' if readings else 'above'} {study.reference} by the papers' test "
         "(Student's t, unpaired, p < 0.05, not corrected for the number of arms). ± is the standard deviation of "
-        "seeds. Differences are judged by odds, and are not those of the means where seeds differ much."
-    )
+        f"seeds. {_judged_by(readings)}"
+    ).rstrip()
+
+
+def directions(readings: Sequence[Measure]) -> list[str]:
+    """Which way each measure is better and within which margin arms are level; those that agree in one sentence."""
+    names: dict[str, list[str]] = {}
+    for each in readings:
+        note = f" ({each.note})" if each.note else ""
+        said = names.setdefault(f"{each.direction}, level is within ±{each.within}{note}.", [])
+        said += [] if each.name in said else [each.name]
+    return [f"{', '.join(said)}: {what}" for what, said in names.items()]
+
+
+def _judged_by(readings: Sequence[Measure]) -> str:
+    """What differences are, where they aren't those of the means."""
+    end = "and are not those of the means where seeds differ much."
+    if not readings:
+        return f"Differences are judged by odds, {end}"
+    scales = {each.scale for each in readings}
+    by = [text for scale, text in (("share", "by odds (shares)"), ("loss", "by ratios (losses)")) if scale in scales]
+    return f"Differences are judged {' and '.join(by)}, {end}" if by else ""

@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
 
 from dropover.lab.judging.comparison import levels
+from dropover.lab.judging.measures import Measure
 from dropover.lab.pictures.palette import COLORS, REFERENCE_COLOR
 from dropover.lab.study import Study
 
 SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left", "stroke")
 WIDTH, HEIGHT = 300, 190
+LOSSES = ("train_loss", "test_loss")
+MOST_STEPS = 200
+"""Of more steps than this a picture shows as many, evenly spaced."""
 CONFIG = {
     "view": {"stroke": None},
     "axis": {
@@ -54,17 +59,17 @@ def curve(table: pd.DataFrame, study: Study, measure: str, axis: str) -> str:
     return _svg(alt.layer(whiskers, lines, marks))
 
 
-def losses(table: pd.DataFrame, arm: str, color: str, top: float) -> str:
-    """An arm's training loss (solid) and test loss (dashed) over the epochs, every seed a line, up to `top`."""
-    names = {"train_loss": "training", "test_loss": "test"}
+def losses(table: pd.DataFrame, arm: str, color: str, top: float, titles: tuple[str, str]) -> str:
+    """An arm's training loss (solid) and test loss (dashed), every seed a line, up to `top`; axes have these titles."""
+    names = dict(zip(LOSSES, ("training", "test"), strict=True))
     rows = table[(table["arm"] == arm) & table["measure"].isin(list(names))]
     rows = rows.assign(loss=rows["measure"].map(names))
     chart = (
         alt.Chart(rows)
         .mark_line(color=color, strokeWidth=1.4, opacity=0.85)
         .encode(
-            x=alt.X("level:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y("value:Q", title="cross-entropy", scale=alt.Scale(domain=[0, top], nice=False)),
+            x=alt.X("level:Q", title=titles[0], axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("value:Q", title=titles[1], scale=alt.Scale(domain=[0, top], nice=False)),
             strokeDash=alt.StrokeDash(
                 "loss:N", scale=alt.Scale(domain=["training", "test"], range=[[1, 0], [4, 3]]), legend=None
             ),
@@ -74,24 +79,43 @@ def losses(table: pd.DataFrame, arm: str, color: str, top: float) -> str:
     return _svg(chart)
 
 
-def dots(table: pd.DataFrame, study: Study, measure: str) -> str:
+def steps(table: pd.DataFrame, study: Study, measure: str) -> str:
+    """What was logged under a name at each step, every arm and seed a line."""
+    rows = table[(table["measure"] == measure) & table["level"].notna()]
+    there = np.unique(rows["level"])
+    shown = there[np.linspace(0, len(there) - 1, min(len(there), MOST_STEPS)).round().astype(int)]
+    rows = rows[rows["level"].isin(shown)]
+    chart = (
+        alt.Chart(rows)
+        .mark_line(strokeWidth=1.4, opacity=0.75)
+        .encode(
+            x=alt.X("level:Q", title="step", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title=measure, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+            color=alt.Color("arm:N", scale=_arm_scale(study), legend=None),
+            detail=["seed:N"],
+        )
+    )
+    return _svg(chart)
+
+
+def dots(table: pd.DataFrame, study: Study, reading: Measure) -> str:
     """Every seed's value as a dot and the mean as a bar, one row an arm."""
-    rows = table[table["measure"] == measure]
+    rows = table[(table["measure"] == reading.name) & table["level"].isna()]
     order = [arm.label for arm in study.arms]
     y = alt.Y("arm:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False, grid=True))
     base = alt.Chart(rows).encode(y=y, color=alt.Color("arm:N", scale=_arm_scale(study), legend=None))
-    x = alt.X(
-        "value:Q", title="accuracy", scale=alt.Scale(zero=False, padding=14), axis=alt.Axis(format=".1%", tickCount=5)
-    )
+    title = "accuracy" if reading.of_images else reading.name
+    axis = alt.Axis(format=".1%", tickCount=5) if reading.scale == "share" else alt.Axis(tickCount=5)
+    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=14), axis=axis)
     points = base.mark_circle(size=55, opacity=0.6).encode(x=x)
     means = base.mark_tick(thickness=2.5, size=17).encode(x="mean(value):Q")
     return _svg(alt.layer(points, means), width=460, height=max(60, 30 * len(order)))
 
 
 def highest_loss(table: pd.DataFrame) -> float:
-    """The top of the loss axis that every arm's picture shares: the largest loss after the first epoch, and a bit."""
-    rows = table[table["measure"].isin(["train_loss", "test_loss"])]
-    later = rows[rows["level"] > 1]
+    """The top of the loss axis that every arm's picture shares: the largest loss after the first step, and a bit."""
+    rows = table[table["measure"].isin(LOSSES)]
+    later = rows[rows["level"] > rows["level"].min()]
     return 1.1 * float((rows if later.empty else later)["value"].max())
 
 
@@ -107,4 +131,7 @@ def _arm_scale(study: Study) -> alt.Scale:
 
 def _svg(chart: alt.TopLevelMixin, width: int = WIDTH, height: int = HEIGHT) -> str:
     sized = chart.properties(width=width, height=height, background="transparent")
-    return str(vl_convert.vegalite_to_svg({**sized.to_dict(), "config": CONFIG}))
+    # Many seeds and epochs are more than altair draws unasked.
+    with alt.data_transformers.enable(max_rows=None):
+        drawn = sized.to_dict()
+    return str(vl_convert.vegalite_to_svg({**drawn, "config": CONFIG}))

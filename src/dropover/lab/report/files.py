@@ -39,15 +39,25 @@ def write_files(
     write_text(folder / "study.toml", study_text(study, {**details, **grew}))
     if not outcome.finished:
         return None
-    data = load_data(study.data)
-    test = len(data.test_labels)
-    attacked = min(study.evaluation.attack_images or test, test)
-    counts = {"training": len(data.train_labels), "test": test, "attacked": attacked}
+    counts = _counts(study)
     judge = growth.judge if growth else None
-    answer = Answer(study, labelled(table_of(outcome.finished, study)), attacked, command, judge)
+    answer = Answer(study, labelled(table_of(outcome.finished, study)), counts["attacked"], command, judge)
     write_table(answer.verdicts, folder / "verdicts.csv")
     write_text(folder / "report.html", render(answer, outcome, counts, details, growth))
     return answer
+
+
+def _counts(study: Study) -> dict[str, int]:
+    """Number of training, test and attacked images; of those that the user's own function gave, what is known."""
+    if study.trial:
+        return {"attacked": study.evaluation.attack_images or 0}
+    data = load_data(study.data)
+    test = len(data.test_labels)
+    return {
+        "training": len(data.train_labels),
+        "test": test,
+        "attacked": min(study.evaluation.attack_images or test, test),
+    }
 
 
 def study_text(study: Study, circumstances: dict[str, Any]) -> str:
