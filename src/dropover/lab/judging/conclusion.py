@@ -142,9 +142,17 @@ class Conclusion:
         worse = [(each, of) for each, of in elsewhere if of.verdict == "worse"]
         costs = [f"{_size(each, of)} {_cost_of(each)}" for each, of in worse if each.reading.of_images]
         losses = [f"by {_size(each, of)} {_place(each)}" for each, of in worse if not each.reading.of_images]
-        status = [_status(each, of) for each, of in elsewhere if each.level is None and arm in each.figures]
+        there = [(each, of) for each, of in elsewhere if each.level is None and arm in each.figures]
+        # Of what else the user's own function has returned, the other lines tell what is level or undecided.
+        status = [
+            f", {of.verdict} {_place(each)}"
+            for each, of in there
+            if each.reading.of_images and of.verdict in ("level", "undecided")
+        ]
+        better = _listed([_place(each) for each, of in there if of.verdict == "better"])
+        also = f", better {better} too" if better else ""
         costly = f"; it costs {_listed(costs)}" if costs else ""
-        return "".join([*status, costly, f"; it is worse {_listed(losses)}" if losses else ""])
+        return "".join([*status, also, costly, f"; it is worse {_listed(losses)}" if losses else ""])
 
     def _doubt(self, column: Column, arm: str) -> str:
         """Why an arm's figure under attack is no ground to recommend it; empty if it is one, or of no attack."""
@@ -216,13 +224,6 @@ def _cost_of(column: Column) -> str:
 def _name(column: Column) -> str:
     """What is scored where there are no levels."""
     return "clean images" if column.reading.of_images else column.measure
-
-
-def _status(column: Column, comparison: Comparison) -> str:
-    """How an arm that is good elsewhere is on clean images, or that it is better on another measure too."""
-    known = {"level": f", level {_place(column)}", "better": f", better {_place(column)} too", "worse": ""}
-    said = known.get(comparison.verdict, f", undecided {_place(column)}")
-    return said if column.reading.of_images or comparison.verdict == "better" else ""
 
 
 def _constant(column: Column) -> bool:

@@ -93,10 +93,10 @@ class Measure:
 
     def size(self, difference: float) -> str:
         """How large a difference is that there is: `1.8 points`, or `less than 0.1 points`."""
-        text = self.amount(difference)
-        if float(text.partition(" ")[0]) > 0:
+        text, decimals = self.amount(difference), 3 if self.scale == "share" else self.decimals
+        if decimals is None or float(text.partition(" ")[0]) > 0:
             return text
-        return f"less than {self.amount(10.0 ** -(3 if self.scale == 'share' else self.decimals or 0))}"
+        return f"less than {self.amount(10.0**-decimals)}"
 
     def distance(self, difference: float) -> str:
         """How far a value is from another, which is named next: `+0.4 points over`."""

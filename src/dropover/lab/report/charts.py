@@ -98,18 +98,19 @@ def steps(table: pd.DataFrame, study: Study, measure: str) -> str:
     return _svg(chart)
 
 
-def dots(table: pd.DataFrame, study: Study, reading: Measure) -> str:
-    """Every seed's value as a dot and the mean as a bar, one row an arm."""
+def dots(table: pd.DataFrame, study: Study, reading: Measure, wide: bool) -> str:
+    """Every seed's value as a dot and the mean as a bar, one row an arm; wide where it is the only picture of a row."""
     rows = table[(table["measure"] == reading.name) & table["level"].isna()]
     order = [arm.label for arm in study.arms]
-    y = alt.Y("arm:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False, grid=True))
+    width, limit = (460, 220) if wide else (WIDTH - 90, 120)
+    y = alt.Y("arm:N", sort=order, title=None, axis=alt.Axis(labelLimit=limit, ticks=False, domain=False, grid=True))
     base = alt.Chart(rows).encode(y=y, color=alt.Color("arm:N", scale=_arm_scale(study), legend=None))
     title = "accuracy" if reading.of_images else reading.name
     axis = alt.Axis(format=".1%", tickCount=5) if reading.scale == "share" else alt.Axis(tickCount=5)
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=14), axis=axis)
     points = base.mark_circle(size=55, opacity=0.6).encode(x=x)
     means = base.mark_tick(thickness=2.5, size=17).encode(x="mean(value):Q")
-    return _svg(alt.layer(points, means), width=460, height=max(60, 30 * len(order)))
+    return _svg(alt.layer(points, means), width=width, height=max(60, 30 * len(order)))
 
 
 def highest_loss(table: pd.DataFrame) -> float:

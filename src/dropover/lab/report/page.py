@@ -111,11 +111,12 @@ def _dots(answer: Answer) -> Group:
     """Every seed's value at each measure without levels."""
     said = "Dots are seeds, the bar is their mean."
     readings = [column.reading for column in answer.columns if column.level is None]
+    wide = len(readings) == 1
     made = [
-        Chart(charts.dots(answer.table, answer.study, each), each.name if _own(answer) else "Every seed", said)
+        Chart(charts.dots(answer.table, answer.study, each, wide), each.name if _own(answer) else "Every seed", said)
         for each in readings
     ]
-    return Group("Every seed" if _own(answer) else "Clean accuracy", made, said, wide=len(made) == 1)
+    return Group("Every seed" if _own(answer) else "Clean accuracy", made, said, wide=wide)
 
 
 def _curves(answer: Answer) -> list[Group]:
