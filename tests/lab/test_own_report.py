@@ -33,7 +33,7 @@ def text_of(found: Answer) -> str:
 def test_of_losses_nothing_is_said_in_points_nor_of_images(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv("COLUMNS", "2000")
     found = own_answer(LOSSES, {"train_loss": 3})
     page = text_of(found)
     show(found)
