@@ -89,7 +89,7 @@ class Measure:
         """A difference without its sign, with its unit: `1.8 points`."""
         if self.scale == "share":
             return f"{abs(100 * difference):.1f} points"
-        return _typed(self._number(abs(difference)))
+        return self._number(abs(difference))
 
     def size(self, difference: float) -> str:
         """How large a difference is that there is: `1.8 points`, or `less than 0.1 points`."""
