@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from dropover.cli.terminal import say
 from dropover.lab.growing import Round
 from dropover.lab.records.rows import CLEAN
-from dropover.lab.running.runner import Ended, Event, Failed, Listener, Moved, Noted, Started
+from dropover.lab.running.events import Ended, Event, Failed, Listener, Moved, Noted, Started
 from dropover.lab.study import Study
 
 

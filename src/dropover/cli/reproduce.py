@@ -12,7 +12,7 @@ from dropover.cli.options import Jobs, Scale, directory, number
 if TYPE_CHECKING:
     from dropover.lab.reproductions import Reproduction
     from dropover.lab.reproductions.parts.studies import Evidence
-    from dropover.lab.running.runner import Listener
+    from dropover.lab.running.events import Listener
     from dropover.lab.study import Study
 
 

@@ -11,7 +11,7 @@ from dropover.cli.ending import fail
 
 if TYPE_CHECKING:
     from dropover.lab.growing import Growth, Round
-    from dropover.lab.running.runner import Listener
+    from dropover.lab.running.events import Listener
     from dropover.lab.study import Study
 
 MOST_SEEDS = 30

@@ -20,8 +20,8 @@ from dropover.lab.records.labels import WORST, labelled
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.records.store import table_of
 from dropover.lab.records.trials import Place
-from dropover.lab.running.runner import Ended, Event, Failed, Listener, Noted, StudyRun, run_study
-from dropover.lab.running.trial import run_trial
+from dropover.lab.running.events import Ended, Event, Failed, Listener, Noted
+from dropover.lab.running.runner import StudyRun, run_study
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Study
 
@@ -168,7 +168,7 @@ def grow(
     most_seeds: int,
     budget: float | None,
     watched: Callable[[Growth, Round], AbstractContextManager[Listener]],
-    trial: TrialFunction = run_trial,
+    trial: TrialFunction | None = None,
 ) -> Growth:
     """Run a study look by look, until every arm is decided, or the seeds or the time are used up.
 
