@@ -3,14 +3,14 @@
 import pandas as pd
 import pytest
 
-from dropover.cli.live import live
-from dropover.cli.table import show
-from dropover.cli.terminal import fitting
 from dropover.lab.judging.answer import Answer
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.events import Failed, Moved, Started
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
+from dropover.lab.telling.live import live
+from dropover.lab.telling.table import show
+from dropover.lab.telling.terminal import fitting
 
 BRACKETS = "drop [bold]"
 STUDY = Study(

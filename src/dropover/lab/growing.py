@@ -30,6 +30,14 @@ Measure = tuple[str, float | None]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How far a study may grow: the most seeds of an arm, and the seconds after which no trial is begun."""
+
+    seeds: int
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Round:
     """The trials that a look asks for, about to be run or taken over."""
 

@@ -28,6 +28,7 @@ WORDS_ONLY = ("lab/blame.py", "lab/study/names.py", "lab/waiting.py")
 BESIDE_TRIALS = (
     *WORDS_ONLY,
     "cli/",
+    "lab/comparing.py",
     "lab/growing.py",
     "lab/judging/",
     "lab/pictures/",
@@ -37,6 +38,7 @@ BESIDE_TRIALS = (
     "lab/records/stock.py",
     "lab/records/store.py",
     "lab/report/",
+    "lab/result.py",
     "lab/reproductions/",
     "lab/running/checks.py",
     "lab/running/events.py",
@@ -47,6 +49,7 @@ BESIDE_TRIALS = (
     "lab/running/stopping.py",
     "lab/running/study_file.py",
     "lab/running/workers.py",
+    "lab/telling/",
 )
 # What is done to a net only after its training, which nothing that makes a net may import.
 AFTER_TRAINING = (*BESIDE_TRIALS, "lab/attacks/", "lab/measuring/", "lab/noise/", "lab/running/")
