@@ -1,7 +1,8 @@
 """An arm's layers in a model that the user's own function made: at its places, or where they sensibly go."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_in
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,8 +12,9 @@ from dropover.insertion.layers import TORCH_DROPOUTS
 from dropover.insertion.modes import Example, run_quietly
 from dropover.insertion.names import ModuleNames
 from dropover.insertion.serialization import decode, encode
+from dropover.lab.models.parts import positions
 from dropover.lab.models.parts.building import NONE
-from dropover.lab.models.parts.positions import Place, PositionError, choices, look, places
+from dropover.lab.models.parts.positions import Place, PositionError, choices, look
 from dropover.lab.study import Arm
 from dropover.methods import METHODS
 from dropover.regularizer import Regularizer
@@ -37,6 +39,32 @@ class Spot:
         return f"{self.side} {self.path!r} ({self.host}){f': {self.content}' if self.content else ''}"
 
 
+class Places(tuple[Spot, ...]):
+    """Where layers would go; printed, a line each."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    __repr__ = __str__
+
+
+def places(model: nn.Module, example: Tensor | None = None, at: str | Sequence[str] | None = None) -> Places:
+    """Where `Trial.regularize` puts an arm's layers in a model, which stays as it is.
+
+    Args:
+        model: The model, before anything was put into it.
+        example: An input, with two samples or more: it shows what passes at each place.
+        at: Words for places, as in `lab.compare`; without them the sensible ones are found.
+
+    Raises:
+        PositionError: the model has no such place, or none that is sensible.
+    """
+    spots = spots_of(model, [at] if isinstance(at, str) else None if at is None else list(at))
+    return Places(spots if example is None else (_with_content(spot, model, example) for spot in spots))
+
+
 def spots_of(model: nn.Module, at: list[str] | None = None) -> list[Spot]:
     """Where an arm's layers go: at the words of `at`, else instead of the model's dropouts, else before its head.
 
@@ -48,7 +76,7 @@ def spots_of(model: nn.Module, at: list[str] | None = None) -> list[Spot]:
     """
     names = ModuleNames(model)
     if at is not None:
-        return [Spot(place.path, place.side, _host(names, place.path)) for place in places(model, {}, at)]
+        return [Spot(place.path, place.side, _host(names, place.path)) for place in positions.places(model, {}, at)]
     dropouts = [path for path, module in model.named_modules() if path and isinstance(module, TORCH_DROPOUTS)]
     if dropouts:
         return [Spot(path, "instead", _host(names, path)) for path in dropouts]
@@ -168,12 +196,6 @@ def _head(model: nn.Module, names: ModuleNames) -> str | None:
     return linear[-1] if linear else None
 
 
-def shown(spots: list[Spot], model: nn.Module, example: Example | None) -> Iterator[Spot]:
-    """The places with what passes there, where an example tells."""
-    for spot in spots:
-        if not isinstance(example, Tensor):
-            yield spot
-            continue
-        place = Place(spot.path, "after" if spot.side == "instead" else spot.side)
-        info = look(model, [place], example)[place]
-        yield Spot(spot.path, spot.side, spot.host, info.content)
+def _with_content(spot: Spot, model: nn.Module, example: Tensor) -> Spot:
+    place = Place(spot.path, "after" if spot.side == "instead" else spot.side)
+    return replace_in(spot, content=look(model, [place], example)[place].content)
