@@ -7,14 +7,18 @@ from pathlib import Path
 from types import ModuleType
 
 import dropover
-from dropover import functional
+from dropover import functional, lab
 
 COMMAND = "python -m tests.stubs"
 
 
 def rendered() -> dict[Path, str]:
     """The stub beside each module that gathers its names, and what belongs into it."""
-    gathering = {dropover: "The public names.", functional: "Every method as a pure function."}
+    gathering = {
+        dropover: "The public names.",
+        functional: "Every method as a pure function.",
+        lab: "The lab's public names.",
+    }
     return {Path(str(module.__file__)).with_suffix(".pyi"): _stub(module, title) for module, title in gathering.items()}
 
 

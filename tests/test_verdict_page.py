@@ -7,7 +7,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from dropover.lab.judging import critical
 from dropover.lab.judging import statistics as st
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -65,3 +67,31 @@ def test_a_study_that_grows_decides_what_one_of_that_size_would(simulate: Module
     assert 0.15 < decided < 0.6
     assert wrong < 0.2
     assert 6 * 3 <= trials < 6 * 6
+
+
+def test_arms_without_hope_cost_fewer_trials_and_decide_nothing_more(simulate: ModuleType):
+    power = simulate.power
+    y, _ = power.ALIKE.make(np.random.default_rng(0), 60, 15)
+    looks = simulate.plan(15, 5)
+    stays, leaves = (power.decided_at(y, looks, 0.005, leave_without_hope=wanted) for wanted in (False, True))
+    assert leaves[2].sum() < stays[2].sum()
+    assert np.isfinite(leaves[0]).sum() <= np.isfinite(stays[0]).sum()
+
+
+def test_residuals_of_one_spread_are_found_at_that_spread_by_the_model(simulate: ModuleType):
+    power = simulate.power
+    y = power._of_one_spread(np.random.default_rng(0).standard_normal((200, 6, 3)), rounds=power.ROUNDS)
+    spreads = simulate.tried._layout(y).spreads
+    assert np.median(np.abs(spreads - 1)) < 1e-9
+    assert (np.abs(spreads - 1).max(1) < 1e-3).mean() > 0.95
+
+
+def test_what_was_tried_is_pooling_at_its_end(simulate: ModuleType):
+    """The wider of two is no narrower; all variances drawn to the pool's give its interval, by Bonferroni's value."""
+    tried, y = simulate.tried, np.random.default_rng(0).standard_normal((300, 6, 3))
+    layout, pooled = tried._layout(y), tried.pooled(tried._layout(y))
+    found = np.abs(layout.effects[:, 1:] - layout.effects[:, :1]) > pooled
+    assert (found == simulate.power.pooled_alone(y)).all()
+    assert (tried.wider(2)(layout) >= pooled).all()
+    ratio = stats.t.isf(0.05 / 5 / 2, 10) / critical.dunnett(5, 10.0, 0.05)
+    assert tried.moderated(1e6)(layout) == pytest.approx(pooled * ratio, rel=1e-4)

@@ -21,6 +21,12 @@ MARGIN = 0.005
 SIZES = (3, 4, 6, 10)
 FIXED = (3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30, 36, 44, 52, 60)
 TESTS = ("verdict", "sign-flip, Holm", "paired t, Holm", "Student's t (†), not corrected")
+PATIENCE = 11
+"""With fewer seeds no arm is without hope."""
+AT_THE_END = 2.6
+"""About the critical value of a growing study's last look."""
+ROUNDS = 300
+"""Until arms of one spread have no seeds' effects either, in nearly all studies."""
 BREADTH = 1.5
 """Of the anytime-valid test: the differences it is best at, in spreads."""
 
@@ -76,29 +82,48 @@ TRUTHS = {
 
 
 def decided_at(
-    y: Floats, looks: Sequence[Look], margin: float, half: Callable[[model.Intervals, int], Floats] | None = None
+    y: Floats,
+    looks: Sequence[Look],
+    margin: float,
+    half: Callable[[model.Intervals, int], Floats] | None = None,
+    *,
+    leave_without_hope: bool = False,
 ) -> tuple[Floats, Floats, Floats]:
-    """With how many seeds each arm is decided (inf: not at all), as what (−1, 0 level, 1), and each study's trials."""
+    """With how many seeds each arm is decided (inf: not at all), as what (−1, 0 level, 1), and each study's trials.
+
+    Arms without hope leave where asked for: with `PATIENCE` seeds or more, those that even the last look's interval
+    would leave undecided, were difference and spread to stay and it narrower by a fifth.
+    """
     size, arms, _ = y.shape
     at, sign = np.full((size, arms - 1), np.inf), np.zeros((size, arms - 1))
+    hopeless = np.zeros((size, arms - 1), dtype=bool)
     seeds = np.zeros((size, arms))
     for look in looks:
-        is_open = np.isinf(at)
+        is_open = np.isinf(at) & ~hopeless
         rows = np.flatnonzero(is_open.any(1))
         growing = np.concatenate([is_open.any(1, keepdims=True), is_open], axis=1)
         seeds[growing] = look.seeds
         values = np.where(np.arange(look.seeds) < seeds[rows][:, :, None], y[rows, :, : look.seeds], np.nan)
         found = against_first(values, look.alpha)
-        halves = found.half if half is None else half(found, look.seeds)
-        low, high = found.difference - halves, found.difference + halves
-        if margin:
-            base = np.nanmean(values[:, :1], axis=2)
-            low, high = points(base + low) - points(base), points(base + high) - points(base)
-        level = (low >= -margin) & (high <= margin) & (margin > 0)
-        now = (level | (low > 0) | (high < 0)) & is_open[rows]
+        base = np.nanmean(values[:, :1], axis=2)
+        words = _words(found.difference, found.half if half is None else half(found, look.seeds), base, margin)
+        now = ~np.isnan(words) & is_open[rows]
         at[rows] = np.where(now, look.seeds, at[rows])
-        sign[rows] = np.where(now, np.where(level, 0, np.sign(low + high)), sign[rows])
+        sign[rows] = np.where(now, words, sign[rows])
+        if leave_without_hope and look.seeds >= PATIENCE:
+            spread = np.where(found.pooled, found.variance, found.own_variance)
+            least = 0.8 * AT_THE_END * np.sqrt(spread * 2 / looks[-1].seeds)
+            hopeless[rows] |= np.isnan(_words(found.difference, least, base, margin)) & ~now
     return at, sign, seeds.sum(1)
+
+
+def _words(difference: Floats, half: Floats, base: Floats, margin: float) -> Floats:
+    """Each verdict: 0 level, −1 or 1 different, NaN undecided."""
+    low, high = difference - half, difference + half
+    if margin:
+        low, high = points(base + low) - points(base), points(base + high) - points(base)
+    level = (low >= -margin) & (high <= margin) & (margin > 0)
+    return np.asarray(np.where(level, 0.0, np.where((low > 0) | (high < 0), np.sign(low + high), np.nan)))
 
 
 def against_first(y: Floats, alpha: float) -> model.Intervals:
@@ -137,12 +162,19 @@ def anytime(found: model.Intervals, seeds: int, alpha: float = 0.05) -> Floats:
 
 
 def followed(
-    truth: Truth, looks: Sequence[Look] | None, size: int, generator: np.random.Generator
+    truth: Truth,
+    looks: Sequence[Look] | None,
+    size: int,
+    generator: np.random.Generator,
+    *,
+    leave_without_hope: bool = False,
 ) -> tuple[float, float, float]:
     """The share of arms that a growing study decides, of studies with any wrong verdict, and the mean of its trials."""
     schedule = looks or [Look(n, 0.05) for n in (3, 4, 6, 8, 11, 15, 20, 26, 30)]
     y, true = truth.make(generator, size, schedule[-1].seeds)
-    at, sign, trials = decided_at(y, schedule, truth.margin, None if looks else anytime)
+    at, sign, trials = decided_at(
+        y, schedule, truth.margin, None if looks else anytime, leave_without_hope=leave_without_hope
+    )
     effect = points(true[:, 1:]) - points(true[:, :1])
     wrong = np.isfinite(at) & np.where(sign == 0, np.abs(effect) > truth.margin + 1e-12, np.sign(effect) != sign)
     return float(np.isfinite(at).mean()), float(wrong.any(1).mean()), float(trials.mean())
@@ -175,6 +207,31 @@ def compared(size: int, generator: np.random.Generator) -> Iterator[tuple[int, d
             stats.ttest_ind(shares[:, 1:], shares[:, :1], axis=2).pvalue < 0.05,
         ]
         yield n, {100 * effect: [float(r[:, arm].mean()) for r in results] for arm, effect in enumerate(EFFECTS[1:])}
+
+
+def found_in_points(level: float, size: int, generator: np.random.Generator) -> list[float]:
+    """How often an arm 2 points below is found by six arms and three seeds whose values spread by half a point.
+
+    First where that is the truth, then where it is what every arm's three values show, then where it is what they show
+    beside their seeds' effects.
+    """
+    normal = generator.standard_normal((size, 6, 3))
+    means = level - np.array([0, 0.02, 0, 0, 0, 0])
+    shares = []
+    for spread in (normal, _of_one_spread(normal), _of_one_spread(normal, rounds=ROUNDS)):
+        found = against_first(Shares().judged(means[:, None] + 0.005 * spread), 0.05)
+        shares.append(float((found.difference + found.half < 0)[:, 0].mean()))
+    return shares
+
+
+def _of_one_spread(y: Floats, rounds: int = 0) -> Floats:
+    """Each arm's standard deviation becomes 1; with rounds that of its residuals, and seeds have no effects."""
+    for _ in range(rounds):
+        y = _of_one_spread(y)
+        y = y - y.mean(1, keepdims=True)
+    arms = y.shape[1]
+    scaled = (y - y.mean(2, keepdims=True)) / y.std(2, ddof=1, keepdims=True)
+    return np.asarray(scaled * np.sqrt(1 - 1 / arms) if rounds else scaled)
 
 
 def paired_alarms(y: Floats) -> float:

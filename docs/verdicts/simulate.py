@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import power
 import studies
+import tried
 from scipy import stats
 
 from dropover.lab.judging.looks import Look, Spending, plan, squared
@@ -177,17 +178,41 @@ def line(cells: list[str]) -> str:
 def against_todays(size: int) -> Iterator[str]:
     """How often a true difference is found, by this and by today's tests."""
     yield from head(["true difference", "seeds", *power.TESTS])
-    for n, row in power.compared(size // 4, generator("power", 0)):
+    for n, row in power.compared(size, generator("power", 0)):
         for effect, found in row.items():
             yield line(
                 [f"{effect:+.2f} points".replace("-", "−"), str(n), *(f"{100 * share:.0f} %" for share in found)]
             )
 
 
+def literally(size: int) -> Iterator[str]:
+    """How often −2 points are found where the spread is half a point, in points."""
+    yield from head(
+        [
+            "the reference's accuracy",
+            "the true spread is",
+            "every arm's three values spread by",
+            "and do beside their seeds' effects",
+        ]
+    )
+    for level in LEVELS:
+        found = power.found_in_points(level, size, generator("literally", round(100 * level)))
+        yield line([f"{100 * level:.0f} %", *(f"{100 * share:.0f} %" for share in found)])
+
+
+def others(size: int) -> Iterator[str]:
+    """Other ways to judge spreads that three seeds hardly show."""
+    yield from head(["way", "most false alarms", "−2 points found", "found, with intervals stretched to 5 %"])
+    for each in tried.tried(size, generator):
+        shares = (each.alarms, each.found, each.found_held)
+        yield line([each.title, f"{100 * shares[0]:.1f} %", *(f"{100 * share:.0f} %" for share in shares[1:])])
+
+
 def spendings(size: int) -> Iterator[str]:
     """What ways to pay for the looks cost in trials, at the share of arms that they decide."""
     ways: dict[str, list[Look]] = {title: plan(MOST_SEEDS, ARMS - 1, spending=way) for title, way in SPENDINGS.items()}
     ways["by the square, at most 50 seeds"] = plan(50, ARMS - 1)
+    ways[HOPELESS] = plan(MOST_SEEDS, ARMS - 1)
     yield from head(
         [
             "looks paid for",
@@ -203,7 +228,9 @@ def spendings(size: int) -> Iterator[str]:
     for title, truth in power.TRUTHS.items():
         fixed_share = power.fixed_curve(truth, size // 5, generator(title, 1))
         for way, looks in [*ways.items(), ("anytime-valid (mixture)", None)]:
-            decided, wrong, trials = power.followed(truth, looks, size // 5, generator(title, 2))
+            decided, wrong, trials = power.followed(
+                truth, looks, size // 5, generator(title, 2), leave_without_hope=way == HOPELESS
+            )
             told = [f"{100 * decided:.0f} %", f"{100 * wrong:.1f} %", f"{trials:.0f}"]
             same = power.seeds_for(fixed_share, decided)
             yield line([way, title, *told, *saved(trials, same)])
@@ -216,8 +243,18 @@ def spendings(size: int) -> Iterator[str]:
 def saved(trials: float, seeds: float | None) -> list[str]:
     """The fixed study that decides as much, and which share of its trials is saved."""
     most = ARMS * (seeds or power.FIXED[-1])
-    share = f"{100 * (1 - trials / most):.0f} %".replace("-", "−")
+    share = f"{round(100 * (1 - trials / most))} %".replace("-", "−")
     return [f"{most:.0f} trials ({seeds:.0f} seeds)", share] if seeds else [f"over {most} trials", f"over {share}"]
+
+
+def cubed(share: float, alpha: float) -> float:
+    """Less than by the square at first."""
+    return float(alpha * share**3)
+
+
+def power_and_a_half(share: float, alpha: float) -> float:
+    """More than by the square at first."""
+    return float(alpha * share**1.5)
 
 
 def pocock(share: float, alpha: float) -> float:
@@ -230,11 +267,15 @@ def obrien_fleming(share: float, alpha: float) -> float:
     return float(4 * stats.norm.sf(stats.norm.isf(alpha / 4) / np.sqrt(share)))
 
 
+HOPELESS = "arms without hope leave"
 SPENDINGS: dict[str, Spending] = {
     "by the square": squared,
+    "by the power 1.5": power_and_a_half,
+    "by the cube": cubed,
     "like Pocock": pocock,
     "like O'Brien–Fleming": obrien_fleming,
 }
+LEVELS = (0.5, 0.7, 0.9, 0.95, 0.97)
 TABLES = {
     "false alarms": fixed,
     "pooling alone": pooling,
@@ -242,6 +283,8 @@ TABLES = {
     "false alarms over looks": sequential,
     "coverage": coverage,
     "power": against_todays,
+    "in points": literally,
+    "tried": others,
     "trials": spendings,
 }
 

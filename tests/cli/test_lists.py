@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
-from dropover.cli.terminal import READABLE, print_list
 from dropover.lab.data import DATA
 from dropover.lab.models import NETWORKS
 from dropover.lab.reproductions import REPRODUCTIONS
+from dropover.lab.telling.terminal import READABLE, print_list
 from dropover.methods import METHODS
 
 LISTS = {

@@ -4,7 +4,7 @@ import pytest
 from tests.lab.own import own_answer
 from tests.lab.studies import answer, around, turned
 
-from dropover.cli.table import show
+from dropover.lab.telling.table import show
 
 LONG = "a name of an arm that is as long as a name can well be, with settings=0.5"
 ARMS = ("none", LONG, "b")

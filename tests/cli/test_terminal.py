@@ -3,14 +3,14 @@
 import pandas as pd
 import pytest
 
-from dropover.cli.live import live
-from dropover.cli.table import show
-from dropover.cli.terminal import fitting
 from dropover.lab.judging.answer import Answer
-from dropover.lab.records.trials import Trial
-from dropover.lab.running.runner import Failed, Moved, Started
-from dropover.lab.running.trial import TrialProgress
+from dropover.lab.records.trials import TrialKey
+from dropover.lab.running.events import Failed, Moved, Started
+from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
+from dropover.lab.telling.live import live
+from dropover.lab.telling.table import show
+from dropover.lab.telling.terminal import fitting
 
 BRACKETS = "drop [bold]"
 STUDY = Study(
@@ -54,7 +54,7 @@ def test_a_narrow_terminal_shows_every_column_with_every_arm(
 def test_labels_are_no_markup_in_the_bars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     for name, value in {"FORCE_COLOR": "1", "COLUMNS": "120", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
-    trial = Trial(STUDY.arms[1], 0, {})
+    trial = TrialKey(STUDY.arms[1], 0, {})
     with live(STUDY, 1) as listener:
         listener(Started(trial))
         listener(Moved(trial, TrialProgress(0.5, 0.25, "pgd [red]")))

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from tests.lab.studies import Values, answer, around, turned
 
-from dropover.cli.table import show
 from dropover.lab.judging.deciding import decide
 from dropover.lab.report.page import render
 from dropover.lab.running.runner import StudyRun
+from dropover.lab.telling.table import show
 
 NONE, A, B = around(0.95, 3), turned(around(0.96, 3)), turned(around(0.93, 3), 2)
 COUNTS = {"training": 10, "test": 10, "attacked": 10}

@@ -114,7 +114,12 @@ ENTRIES = ("dropover.methods", "dropover.compute.kernels", "dropover.lab.models"
     [
         (
             BESIDE_TRIALS,
-            ("dropover.lab.running.trial", "dropover.lab.running.worker", "dropover.lab.attacks", "dropover.lab.noise"),
+            (
+                "dropover.lab.running.calling",
+                "dropover.lab.running.worker",
+                "dropover.lab.attacks",
+                "dropover.lab.noise",
+            ),
         ),
         (AFTER_TRAINING, ("dropover.lab.training.trained",)),
     ],

@@ -12,7 +12,9 @@ import pytest
 from dropover.lab import growing
 from dropover.lab.growing import Growth, Round, grow
 from dropover.lab.judging.looks import follow
-from dropover.lab.running.runner import Ended, Event, Listener, Started, TrialFunction, run_study
+from dropover.lab.running.events import Ended, Event, Listener, Started
+from dropover.lab.running.runner import run_study
+from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Arm, EvaluationSettings, Study
 
 FAKE = """

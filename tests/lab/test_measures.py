@@ -13,7 +13,7 @@ from dropover.lab.growing import Growth
 from dropover.lab.judging.looks import plan
 from dropover.lab.judging.measures import Measure, first_figure, fitted, logged, measure_of, returned
 from dropover.lab.records.rows import Row
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import EvaluationSettings
 
 ARMS = ("none", "a", "b")
@@ -212,7 +212,7 @@ def test_images_of_a_model_that_was_returned_are_judged_beside_the_functions_own
 
 
 def test_an_ended_trial_is_told_by_its_first_measure():
-    trial = Trial(STUDY.arms[1], 0, {})
+    trial = TrialKey(STUDY.arms[1], 0, {})
     rows = [Row("train_loss", 1, 0.5), Row("seconds", None, 3.0), Row("log-loss", None, 0.31239), Row("f1", None, 0.5)]
     assert first_figure(STUDY, trial, rows) == "log-loss 0.3124"
     assert first_figure(STUDY, trial, [Row("accuracy", None, 0.971)]) == "accuracy 97.1 %"

@@ -10,7 +10,8 @@ import torch
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.digests import of_tensors
 from dropover.lab.models.parts.placed_layers import net_state
-from dropover.lab.running.trial import TrialProgress, run_trial
+from dropover.lab.running.calling import run_trial
+from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Study
 from dropover.lab.training import trained as nets
 

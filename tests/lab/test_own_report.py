@@ -10,14 +10,14 @@ from tests.lab.own import own_answer
 from tests.lab.studies import around, turned
 from tests.lab.test_report import parsed
 
-from dropover.cli.table import show
 from dropover.lab.judging.answer import Answer
 from dropover.lab.records.rows import Row
 from dropover.lab.records.store import Finished
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import TrialKey
 from dropover.lab.report import charts, files
 from dropover.lab.report.page import render
 from dropover.lab.running.runner import StudyRun
+from dropover.lab.telling.table import show
 
 NONE, A, B = around(0.5), turned(around(0.55)), turned(around(0.45), 3)
 LOSSES = {"log-loss": {"none": NONE, "a": A, "b": B}, "MSE": {"none": A, "a": NONE, "b": B}}
@@ -121,7 +121,7 @@ def test_the_files_of_a_study_of_a_function_ask_for_no_images(tmp_path: Path, mo
     monkeypatch.setattr(files, "load_data", none)
     study = own_answer(LOSSES).study
     finished = [
-        Finished(Trial(arm, seed, {}), [Row("log-loss", None, 0.5 + 0.01 * seed)], 1.0, {"cpu": "x"})
+        Finished(TrialKey(arm, seed, {}), [Row("log-loss", None, 0.5 + 0.01 * seed)], 1.0, {"cpu": "x"})
         for arm in study.arms for seed in study.seeds
     ]  # fmt: skip
     found = files.write_files(tmp_path, study, StudyRun(24, finished, 0), 1, "dropover compare my.toml")

@@ -7,11 +7,12 @@ import pytest
 
 from dropover.lab.judging.answer import Answer
 from dropover.lab.records.store import Finished
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import TrialKey
 from dropover.lab.report import charts
 from dropover.lab.report.files import study_text
 from dropover.lab.report.page import render
-from dropover.lab.running.runner import Failed, StudyRun
+from dropover.lab.running.events import Failed
+from dropover.lab.running.runner import StudyRun
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 EVIL = "<script>alert(1)</script>"
@@ -135,7 +136,7 @@ def test_there_is_a_picture_for_every_attack_noise_and_arm(page: str):
 def test_a_page_of_one_finished_trial(page: str):
     study = Study(arms=[Arm(method="none"), Arm(method="dropout")], seeds=[0])
     table = pd.DataFrame([("dropout", 0, "clean", None, 0.5)], columns=COLUMNS).astype({"level": "float64"})
-    none, dropout = (Trial(arm, 0, {}) for arm in study.arms)
+    none, dropout = (TrialKey(arm, 0, {}) for arm in study.arms)
     run = StudyRun(2, [Finished(dropout, [], 1.0, {})], 0, [Failed(none, "ValueError: no")])
     text = " ".join(parsed(render(Answer(study, table, 1), run, COUNTS, {})).text)
     assert "1 of 2 trials are finished." in text

@@ -10,8 +10,10 @@ import pytest
 
 from dropover.lab.blame import logged
 from dropover.lab.records.files import write_text
-from dropover.lab.running import runner
-from dropover.lab.running.runner import Ended, Event, Moved, Started, TrialFunction, run_study
+from dropover.lab.running import workers
+from dropover.lab.running.events import Ended, Event, Moved, Started
+from dropover.lab.running.runner import run_study
+from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Arm, Study
 
 FAKE = """
@@ -21,7 +23,7 @@ from pathlib import Path
 import torch
 
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import TrialProgress
+from dropover.lab.running.progress import TrialProgress
 
 def fake(study, arm, seed, report):
     with (Path(__file__).parent / "calls").open("a") as calls:
@@ -175,6 +177,6 @@ def test_results_that_cannot_be_written_stop_the_run_before_anything_is_computed
 
 
 def test_the_cause_of_a_death_is_named():
-    assert "memory" in runner._cause(-9)
-    assert runner._cause(-11) == "signal 11"
-    assert runner._cause(3) == "exit code 3"
+    assert "memory" in workers._cause(-9)
+    assert workers._cause(-11) == "signal 11"
+    assert workers._cause(3) == "exit code 3"

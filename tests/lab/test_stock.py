@@ -12,7 +12,7 @@ from dropover.lab.records import again, fingerprints
 from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import write_trial
-from dropover.lab.records.trials import Trial, trials_of
+from dropover.lab.records.trials import TrialKey, trials_of
 from dropover.lab.running.guard import ChangedError, Guarded
 from dropover.lab.study import Study
 
@@ -24,13 +24,13 @@ def study(*arms: dict[str, Any], **changes: Any) -> Study:
     return Study.model_validate({"name": "s", "seeds": [0, 1], "arms": chosen, "reference": "none", **changes})
 
 
-def filled(folder: Path, chosen: Study) -> list[Trial]:
+def filled(folder: Path, chosen: Study) -> list[TrialKey]:
     for trial in trials_of(chosen):
         write_trial(folder, chosen, trial, ROWS, 1.0)
     return trials_of(chosen)
 
 
-def labels(trials: Sequence[Trial]) -> list[str]:
+def labels(trials: Sequence[TrialKey]) -> list[str]:
     return [trial.label for trial in trials]
 
 

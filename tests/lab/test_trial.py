@@ -11,7 +11,8 @@ from dropover.lab.data.parts.loading import load_data
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.records.labels import label
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import TrialProgress, run_trial
+from dropover.lab.running.calling import run_trial
+from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Arm, Study
 
 EPS = [0.0, 0.1]

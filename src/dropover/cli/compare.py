@@ -7,9 +7,10 @@ import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
 from dropover.cli.options import Jobs, Scale, directory, number
-from dropover.cli.until import Limits, check_options, grown, limits_of
+from dropover.cli.until import check_options, limits_of
 
 if TYPE_CHECKING:
+    from dropover.lab.growing import Limits
     from dropover.lab.study import Study
 
 
@@ -81,41 +82,34 @@ def _load(
     return well_formed({**read_study(path, scale, variant), **given}, str(path)), path
 
 
-def _run(study: "Study", results: Path, jobs: int, limits: Limits | None) -> None:
+def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None") -> None:
     """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code.
 
     It runs as it is, or grows within limits.
     """
-    from dropover.cli.live import live
-    from dropover.cli.table import show
+    from dropover.lab.comparing import run
     from dropover.lab.data import described
     from dropover.lab.data.parts.loading import load_data
-    from dropover.lab.report.files import write_files
-    from dropover.lab.running.runner import run_study
+    from dropover.lab.telling.live import live
+    from dropover.lab.telling.table import show
+    from dropover.lab.telling.terminal import say
 
-    results.mkdir(parents=True, exist_ok=True)
-    typer.echo(described(load_data(study.data), study.data.name))
-    growth = None
-    if limits is not None:
-        growth = grown(study, results, jobs, limits)
-        study, outcome = growth.given, growth.run
-    else:
-        with live(study, jobs) as listener:
-            outcome = run_study(study, results, jobs, listener)
+    if study.trial is None:
+        typer.echo(described(load_data(study.data), study.data.name))
+    result = run(study, results, jobs, live, say, limits, command_line())
+    outcome = result.run
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):
-        answer = write_files(results, study, outcome, jobs, command_line(), growth)
-        if answer is not None:
-            show(answer)
-        for failed in outcome.failed:
-            typer.echo(f"{failed.trial.label}: {failed.reason}", err=True)
-        answered = ["report.html", "verdicts.csv"] if answer is not None else []
-        files = [*answered, "results.csv", "study.toml"]
-        typer.echo(f"Written: {', '.join(str(results / file) for file in files)}")
+        files = result.save(results)
+        if result.answer is not None:
+            show(result.answer)
+        for label, reason in result.failed.items():
+            typer.echo(f"{label}: {reason}", err=True)
+        typer.echo(f"Written: {', '.join(map(str, files))}")
     if outcome.printed is not None:
         typer.echo(f"What trials printed is in {outcome.printed}")
     if outcome.stop is not None:
         stopped(outcome.stop, f"Stopped: {kept}. {goes_on()}")
     if outcome.failed:
-        others = "; the others are in the report." if answer is not None else ": there is nothing to report"
+        others = "; the others are in the report." if result.answer is not None else ": there is nothing to report"
         fail(f"{len(outcome.failed)} of {outcome.total} trials failed{others}", code=1)

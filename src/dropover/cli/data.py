@@ -33,8 +33,8 @@ def data(
 
 
 def _list() -> None:
-    from dropover.cli.terminal import print_list, say
     from dropover.lab.data import DATA
+    from dropover.lab.telling.terminal import print_list, say
 
     rows = [(source.name, "–" if source.where(None) is None else "here", source.summary) for source in DATA]
     print_list(("data set", "files", "what it holds"), rows, wrap=("what it holds",))
@@ -47,11 +47,11 @@ def _list() -> None:
 
 
 def _show(name: str, folder: Path | None, size: int | None) -> None:
-    from dropover.cli.terminal import print_facts, say
     from dropover.lab.data import DATA, described
     from dropover.lab.data.parts.loading import load_data, source_of
     from dropover.lab.data.parts.published import root_of
     from dropover.lab.study import DataSettings
+    from dropover.lab.telling.terminal import print_facts, say
 
     source = source_of(name)
     place = source.where(folder)

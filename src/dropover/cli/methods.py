@@ -24,7 +24,7 @@ def methods(
 
 
 def _list() -> None:
-    from dropover.cli.terminal import print_list, say
+    from dropover.lab.telling.terminal import print_list, say
     from dropover.methods import METHODS
 
     rows = [(method.name, method.kind, method.card.summary) for method in METHODS]
@@ -33,7 +33,7 @@ def _list() -> None:
 
 
 def _card(name: str) -> None:
-    from dropover.cli.terminal import print_facts, say
+    from dropover.lab.telling.terminal import print_facts, say
     from dropover.methods import METHODS
     from dropover.registry import UnknownNameError
 

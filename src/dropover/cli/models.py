@@ -41,8 +41,8 @@ def models(
 
 
 def _list() -> None:
-    from dropover.cli.terminal import print_list, say
     from dropover.lab.models import NETWORKS
+    from dropover.lab.telling.terminal import print_list, say
 
     rows = [
         *((network.name, network.summary, ", ".join(network.positions)) for network in NETWORKS),
@@ -56,10 +56,10 @@ def _list() -> None:
 def _show(name: str, data: str | None, channels: int, size: int, classes: int) -> None:
     import torch
 
-    from dropover.cli.terminal import print_facts, print_list, say
     from dropover.lab.data.parts.loading import load_data
     from dropover.lab.models.parts.foreign import network_named
     from dropover.lab.study import DataSettings
+    from dropover.lab.telling.terminal import print_facts, print_list, say
 
     if data is not None:
         images = load_data(DataSettings(name=data))

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from dropover.cli.terminal import GAP, fitting, grid, say
 from dropover.lab.reproductions import Reproduction
 from dropover.lab.reproductions.parts.claims import Claims
 from dropover.lab.reproductions.parts.deviations import deviations, scale_line
 from dropover.lab.reproductions.parts.items import Cell, Item, Table
 from dropover.lab.reproductions.parts.studies import Evidence
+from dropover.lab.telling.terminal import GAP, fitting, grid, say
 
 _LABEL = 16
 """Longest line of a column's name."""

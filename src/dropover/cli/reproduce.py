@@ -12,7 +12,7 @@ from dropover.cli.options import Jobs, Scale, directory, number
 if TYPE_CHECKING:
     from dropover.lab.reproductions import Reproduction
     from dropover.lab.reproductions.parts.studies import Evidence
-    from dropover.lab.running.runner import Listener
+    from dropover.lab.running.events import Listener
     from dropover.lab.study import Study
 
 
@@ -48,8 +48,8 @@ def reproduce(
 
 
 def _list() -> None:
-    from dropover.cli.terminal import print_list
     from dropover.lab.reproductions import REPRODUCTIONS
+    from dropover.lab.telling.terminal import print_list
 
     rows = []
     for each in REPRODUCTIONS:
@@ -59,14 +59,14 @@ def _list() -> None:
 
 
 def _run(reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: int | None, store: Path) -> None:
-    from dropover.cli.live import live
     from dropover.cli.paper_table import show
-    from dropover.cli.terminal import say
     from dropover.lab.data import DataError
     from dropover.lab.machine import usable_cores
     from dropover.lab.reproductions.parts.running import plan, run
     from dropover.lab.reproductions.parts.writing import write_reproduction
     from dropover.lab.running.study_file import StudyError
+    from dropover.lab.telling.live import live
+    from dropover.lab.telling.terminal import say
 
     workers, folder = jobs or usable_cores(), store / reproduction.name
 

@@ -1,29 +1,17 @@
-"""`dropover compare --until-decided`: how far a study may grow, and what is said while it does."""
+"""`dropover compare --until-decided`: how far a study may grow."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dropover.cli.ending import fail
 
 if TYPE_CHECKING:
-    from dropover.lab.growing import Growth, Round
-    from dropover.lab.running.runner import Listener
+    from dropover.lab.growing import Limits
     from dropover.lab.study import Study
 
 MOST_SEEDS = 30
 UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far a study may grow: the most seeds of an arm, and the seconds after which no trial is begun."""
-
-    seeds: int
-    seconds: float | None
 
 
 def check_options(until_decided: bool, seeds: int | None, margin: float | None, **limits: object) -> None:
@@ -37,8 +25,9 @@ def check_options(until_decided: bool, seeds: int | None, margin: float | None, 
         fail(f"--margin must be a number of points above 0 and at most 100, got {margin:g}")
 
 
-def limits_of(study: "Study", origin: Path, max_seeds: int | None, budget: str | None) -> Limits:
+def limits_of(study: "Study", origin: Path, max_seeds: int | None, budget: str | None) -> "Limits":
     """What the options allow, for this study; leaves with a line where they make no sense."""
+    from dropover.lab.growing import Limits
     from dropover.lab.judging.looks import FIRST
 
     own = len(study.seeds)
@@ -58,26 +47,3 @@ def _seconds(budget: str) -> float:
     if not seconds:
         fail(f"--budget must be a time above 0 such as 90s, 45m or 2h, got {budget!r}")
     return seconds
-
-
-def grown(study: "Study", results: Path, jobs: int, limits: Limits) -> "Growth":
-    """Let the study grow, and say at each look what is decided and what comes next."""
-    from dropover.cli.live import live
-    from dropover.cli.terminal import say
-    from dropover.lab.growing import grow
-
-    @contextmanager
-    def watched(growth: "Growth", asked: "Round") -> Iterator["Listener"]:
-        if growth.seen:
-            say(growth.standing)
-        with live(study, jobs, asked) as listener:
-            yield listener
-
-    most = f"{study.name}: {len(study.arms)} arms, up to {limits.seeds} seeds each"
-    # Measures of the user's own have margins of their own, which the answer names.
-    margin = "" if study.trial else f" at a margin of {study.margin:g} points"
-    say(f"{most}, until each is decided{margin}")
-    growth = grow(study, results, jobs, limits.seeds, limits.seconds, watched)
-    for line in (growth.standing, growth.ending, growth.price):
-        say(line)
-    return growth

@@ -10,13 +10,17 @@ from dropover.lab.streams import inference_stream, seeded
 
 
 def pixels(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1], laid out channels-last, which the convolutions want."""
-    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+    """Images as float32 in [0, 1], laid out channels-last, which the convolutions want.
+
+    Bytes are divided by 255; floating numbers are in [0, 1] already.
+    """
+    scaled = images.float() if images.is_floating_point() else images.float() / 255
+    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Test images to score a model on: uint8 (N, C, H, W), their classes, and how many are scored at once."""
+    """Test images to score a model on, bytes or in [0, 1] (N, C, H, W), their classes, and how many at once."""
 
     images: Tensor
     labels: Tensor

@@ -20,13 +20,21 @@ from dropover.lab.judging.measures import fitted
 from dropover.lab.records.labels import labelled
 from dropover.lab.records.store import table_of
 from dropover.lab.records.trials import Place
-from dropover.lab.running.runner import Ended, Event, Failed, Listener, Noted, StudyRun, run_study
-from dropover.lab.running.trial import run_trial
+from dropover.lab.running.events import Ended, Event, Failed, Listener, Noted
+from dropover.lab.running.runner import StudyRun, run_study
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Study
 
 Measure = tuple[str, float | None]
 """A measure's label and its level."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a study may grow: the most seeds of an arm, and the seconds after which no trial is begun."""
+
+    seeds: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ def grow(
     most_seeds: int,
     budget: float | None,
     watched: Callable[[Growth, Round], AbstractContextManager[Listener]],
-    trial: TrialFunction = run_trial,
+    trial: TrialFunction | None = None,
 ) -> Growth:
     """Run a study look by look, until every arm is decided, or the seeds or the time are used up.
 

@@ -6,9 +6,11 @@ nothing else.
 """
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 WEIGHTS = "weights"
@@ -51,3 +53,23 @@ def seeded(seed: int, name: str) -> Iterator[None]:
         # torch.manual_seed would reseed every accelerator as well, which fork_rng does not put back here.
         torch.default_generator.manual_seed(stream_seed(seed, name))
         yield
+
+
+def begin(seed: int, name: str) -> None:
+    """Have torch's, numpy's and Python's own generators read the stream `name` from here on."""
+    number = stream_seed(seed, name)
+    torch.manual_seed(number)
+    np.random.seed(number % (1 << 32))  # noqa: NPY002  # the one that users' code draws from
+    random.seed(number)
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Put the generators that `begin` turns back as they were, after an error too."""
+    of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        random.setstate(of_python)

@@ -9,6 +9,37 @@ from typing import Any, cast
 
 from dropover.lab.blame import ForeignError, one_line
 
+_HANDED_OVER: dict[str, Callable[..., Any]] = {}
+"""Functions that only this process has: of a notebook, of a prompt, or written on the spot."""
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name by which `factory_named` finds a function: "module:name" where every process can import it.
+
+    Else it is found in this process alone, as `is_handed_over` then says.
+    """
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    named = f"{module}:{name}" if module and name else f":{type(function).__name__}"
+    _HANDED_OVER.pop(named, None)
+    if not _is_importable(function, str(module), str(name)):
+        _HANDED_OVER[named] = function
+    return named
+
+
+def is_handed_over(name: str) -> bool:
+    """Whether a function of that name is one that other processes can't import."""
+    return name in _HANDED_OVER
+
+
+def _is_importable(function: Callable[..., Any], module_name: str, name: str) -> bool:
+    """Whether another process finds the same: a script is imported there by its file, a notebook has none."""
+    found: Any = sys.modules.get(module_name)
+    if module_name == "__main__" and not Path(str(getattr(found, "__file__", ""))).is_file():
+        return False
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is function
+
 
 def is_user_code(name: str) -> bool:
     """Whether `name` names a factory of the user's rather than an entry of a registry."""
@@ -22,6 +53,8 @@ def factory_named(name: str) -> Callable[..., Any]:
         ValueError: there is no such module, or it has no such callable.
         ForeignError: it fails when it is imported.
     """
+    if name in _HANDED_OVER:
+        return _HANDED_OVER[name]
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise ValueError(f"must be MODULE:FACTORY, such as my_package.my_module:make, got {name!r}")

@@ -68,6 +68,11 @@ class Method:
         parameters = inspect.signature(self.layer).parameters
         return {name: parameter.default for name, parameter in parameters.items() if name not in fixed}
 
+    @property
+    def needs_units(self) -> bool:
+        """Whether its layer has to know how many units pass."""
+        return "num_units" in inspect.signature(self.layer).parameters
+
     def make(self, units: int, **settings: Any) -> nn.Module:
         """The layer, for a place with `units` units (channels or features).
 
@@ -88,7 +93,7 @@ class Method:
         for name, default in defaults.items():
             if default is inspect.Parameter.empty and name not in settings:
                 raise TypeError(f"{self.name} needs a setting {name!r}")
-        if "num_units" in inspect.signature(self.layer).parameters:
+        if self.needs_units:
             settings["num_units"] = units
         return self.layer(**self.presets, **settings)
 

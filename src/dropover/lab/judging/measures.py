@@ -16,7 +16,7 @@ from dropover.lab.judging.deciding import Values
 from dropover.lab.judging.scales import ScaleName
 from dropover.lab.records.labels import AT_INFERENCE, OF_CORRECT, WORST
 from dropover.lab.records.rows import CLEAN, PER_SECOND, Row
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import MeasureSettings, Study
 
 __all__ = ["Measure", "first_figure", "fitted", "logged", "measure_of", "returned"]
@@ -191,7 +191,7 @@ def logged(table: pd.DataFrame, study: Study) -> list[str]:
     return [name for name in names if name not in others]
 
 
-def first_figure(study: Study, trial: Trial, rows: Iterable[Row]) -> str:
+def first_figure(study: Study, trial: TrialKey, rows: Iterable[Row]) -> str:
     """What a trial came to, by the first measure that it has: `clean 97.1 %`; empty if it has none."""
     for row in rows:
         if row.level is None and row.inference_rate is None and row.measure not in SPEEDS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dropover.lab.records.fingerprints import Ingredients
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import Study
 
 IMAGES_CHANGED = "the images changed"
@@ -30,7 +30,7 @@ class EarlierTrial:
     written: float
 
 
-def why_again(study: Study, missing: Sequence[Trial], earlier: Sequence[EarlierTrial]) -> list[str]:
+def why_again(study: Study, missing: Sequence[TrialKey], earlier: Sequence[EarlierTrial]) -> list[str]:
     """One line for each reason that the missing trials of a study run again; none for trials that never ran.
 
     A trial is held against that of the same study, seed, and arm (by its name or its settings) that it has most in
@@ -62,7 +62,7 @@ def changes(before: Ingredients, now: Ingredients) -> list[str]:
     ]
 
 
-def _changes(study: Study, trial: Trial, earlier: EarlierTrial) -> list[str]:
+def _changes(study: Study, trial: TrialKey, earlier: EarlierTrial) -> list[str]:
     """The same with the data settings, where these say why the images differ."""
     lines = changes(earlier.ingredients, trial.ingredients)
     if IMAGES_CHANGED in lines:

@@ -15,8 +15,8 @@ from dropover.lab.data.parts.loading import content_of
 from dropover.lab.digests import of_bytes, of_plain
 from dropover.lab.machine import deciding_versions
 from dropover.lab.models.parts.foreign import TIMM
-from dropover.lab.records.sources import user_sources
-from dropover.lab.study import Arm, Study
+from dropover.lab.records.sources import UserSources, user_sources
+from dropover.lab.study import Arm, FunctionSettings, Study
 from dropover.lab.user_code import is_user_code
 
 Ingredients = Mapping[str, Any]
@@ -28,6 +28,7 @@ WORDS_ONLY = ("lab/blame.py", "lab/study/names.py", "lab/waiting.py")
 BESIDE_TRIALS = (
     *WORDS_ONLY,
     "cli/",
+    "lab/comparing.py",
     "lab/growing.py",
     "lab/judging/",
     "lab/pictures/",
@@ -36,15 +37,19 @@ BESIDE_TRIALS = (
     "lab/records/labels.py",
     "lab/records/stock.py",
     "lab/records/store.py",
-    "lab/records/trials.py",
     "lab/report/",
+    "lab/result.py",
     "lab/reproductions/",
     "lab/running/checks.py",
+    "lab/running/events.py",
     "lab/running/guard.py",
+    "lab/running/here.py",
     "lab/running/runner.py",
     "lab/running/starting.py",
     "lab/running/stopping.py",
     "lab/running/study_file.py",
+    "lab/running/workers.py",
+    "lab/telling/",
 )
 # What is done to a net only after its training, which nothing that makes a net may import.
 AFTER_TRAINING = (*BESIDE_TRIALS, "lab/attacks/", "lab/measuring/", "lab/noise/", "lab/running/")
@@ -57,7 +62,8 @@ def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
         DataError, UnknownNameError: the images can't be had.
         ValueError: the user's code can't be had.
     """
-    settings = study.model_dump(mode="json", include={"model", "training", "evaluation"})
+    what = {"trial"} if study.trial else {"model", "training"}
+    settings = study.model_dump(mode="json", include={*what, "evaluation"}, exclude={"trial": {"version"}})
     return {"settings": {**settings, "arm": _nameless(arm)}, "seed": seed, **surroundings(study)}
 
 
@@ -77,6 +83,8 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
 
     Files and folders of this package that are left out do not count.
     """
+    if study.trial is not None:
+        return _around_function(study.trial, left_out)
     of_timm = study.model.name.startswith(TIMM)
     names = [study.data.name] if of_timm else [study.model.name, study.data.name]
     sources = [user_sources(name) for name in names if is_user_code(name)]
@@ -86,6 +94,17 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
         "user code": {file: digest for each in sources for file, digest in each.files.items()},
         "code": code(left_out),
         "versions": deciding_versions(packages),
+    }
+
+
+def _around_function(function: FunctionSettings, left_out: tuple[str, ...]) -> dict[str, Any]:
+    """What the trials of the user's function share. Where its version is given, its source does not count."""
+    sources = UserSources({"version": function.version}, ()) if function.version else user_sources(function.function)
+    return {
+        "data": "",
+        "user code": sources.files,
+        "code": code(left_out),
+        "versions": deciding_versions(sources.packages),
     }
 
 

@@ -9,6 +9,7 @@ import ast
 import functools
 import importlib.util
 import itertools
+import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from dropover.lab.digests import of_bytes
-from dropover.lab.user_code import current_directory_importable, factory_named
+from dropover.lab.records.live_code import live_code
+from dropover.lab.user_code import current_directory_importable, factory_named, is_handed_over
 
 _IMPORTERS = ("import_module", "__import__")
 """Functions that import the module that their first argument names."""
@@ -36,9 +38,8 @@ class UserSources:
     packages: tuple[str, ...]
 
 
-@functools.cache
 def user_sources(name: str) -> UserSources:
-    """The sources of "module:factory".
+    """The sources of "module:factory", or of a function that this process alone has.
 
     They are read once in a process, right when the module is imported: a process goes on with the code that it has
     imported, whatever becomes of the files.
@@ -46,8 +47,18 @@ def user_sources(name: str) -> UserSources:
     Raises:
         ValueError: the module can't be imported or has no such factory.
     """
-    factory_named(name)
-    module = name.partition(":")[0]
+    function = factory_named(name)
+    if not is_handed_over(name):
+        return _of_module(name.partition(":")[0])
+    live = live_code(function)
+    found = [_of_module(module) for module in live.modules]
+    files = {file: digest for each in found for file, digest in each.files.items()}
+    packages = (package for each in found for package in each.packages)
+    return UserSources({**live.digests, **files}, tuple(sorted({*packages})))
+
+
+@functools.cache
+def _of_module(module: str) -> UserSources:
     with current_directory_importable():
         return _Search(module).run()
 
@@ -144,7 +155,7 @@ def _spec(name: str) -> ModuleSpec | None:
     """Where a module is found, without importing anything; None where it isn't."""
     top, *rest = name.split(".")
     try:
-        spec = importlib.util.find_spec(top)
+        spec = _of_script() if top == "__main__" else importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
     for part in rest:
@@ -153,6 +164,12 @@ def _spec(name: str) -> ModuleSpec | None:
         # By its last name alone: by the full one Python looks for the package among what is imported.
         spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
     return spec
+
+
+def _of_script() -> ModuleSpec | None:
+    """The program that is running, if it is a file."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    return None if file is None else importlib.util.spec_from_file_location("__main__", file)
 
 
 def _place(spec: ModuleSpec) -> Path | None:

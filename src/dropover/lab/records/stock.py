@@ -7,7 +7,7 @@ from pathlib import Path
 from dropover.lab.records.again import listed, why_again
 from dropover.lab.records.files import DamagedError, set_aside
 from dropover.lab.records.store import Finished, earlier_trials, read_trial
-from dropover.lab.records.trials import Place, Trial, trials_of
+from dropover.lab.records.trials import Place, TrialKey, trials_of
 from dropover.lab.study import Study
 
 
@@ -20,8 +20,8 @@ class Stock:
     """
 
     finished: list[Finished] = field(default_factory=list)
-    missing: list[Trial] = field(default_factory=list)
-    twins: dict[str, list[Trial]] = field(default_factory=dict)
+    missing: list[TrialKey] = field(default_factory=list)
+    twins: dict[str, list[TrialKey]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def with_twins(self, finished: Finished) -> list[Finished]:
@@ -41,13 +41,13 @@ def take_stock(folder: Path, study: Study, among: Collection[Place] | None = Non
         ValueError: the images or the user's code can't be had.
     """
     stock = Stock()
-    firsts: dict[str, Trial] = {}
+    firsts: dict[str, TrialKey] = {}
     for trial in trials_of(study, among):
         first = firsts.setdefault(trial.fingerprint, trial)
         twins = stock.twins.setdefault(trial.fingerprint, [])
         if first is not trial:
             twins.append(trial)
-    absent: list[Trial] = []
+    absent: list[TrialKey] = []
     for first in firsts.values():
         try:
             finished = read_trial(folder, first)

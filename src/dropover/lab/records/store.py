@@ -13,7 +13,7 @@ from dropover.lab.machine import machine, versions
 from dropover.lab.records.again import EarlierTrial
 from dropover.lab.records.files import DamagedError, write_text
 from dropover.lab.records.rows import Row
-from dropover.lab.records.trials import Trial
+from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import Study
 
 COLUMNS = ["arm", "seed", *(column.name for column in fields(Row))]
@@ -23,13 +23,13 @@ COLUMNS = ["arm", "seed", *(column.name for column in fields(Row))]
 class Finished:
     """A trial's results and where they come from."""
 
-    trial: Trial
+    trial: TrialKey
     rows: Sequence[Row]
     seconds: float
     circumstances: Mapping[str, Any]
 
 
-def write_trial(folder: Path, study: Study, trial: Trial, rows: Sequence[Row], seconds: float) -> Finished:
+def write_trial(folder: Path, study: Study, trial: TrialKey, rows: Sequence[Row], seconds: float) -> Finished:
     """Write a finished trial to its file and return it."""
     finished = Finished(trial, rows, seconds, {**versions(), **machine()})
     content = {
@@ -46,7 +46,7 @@ def write_trial(folder: Path, study: Study, trial: Trial, rows: Sequence[Row], s
     return finished
 
 
-def read_trial(folder: Path, trial: Trial) -> Finished | None:
+def read_trial(folder: Path, trial: TrialKey) -> Finished | None:
     """The finished trial on disk, or None if there is none.
 
     Raises:

@@ -12,7 +12,7 @@ from dropover.lab.study import Arm, Study
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialKey:
     """One arm with one seed: the unit of work, and of what a rerun takes over.
 
     Its ingredients are what its results are determined by.
@@ -38,18 +38,23 @@ class Trial:
         return folder / "trials" / f"{method}-{self.seed}-{self.fingerprint[:16]}.json"
 
 
+def key_of(study: Study, arm: Arm, seed: int) -> TrialKey:
+    """One trial of a study; raises as `trials_of`."""
+    return TrialKey(arm, seed, trial_ingredients(study, arm, seed))
+
+
 Place = tuple[str, int]
 """Where a trial stands among arms × seeds: the arm's label, and the seed."""
 
 
-def trials_of(study: Study, among: Collection[Place] | None = None) -> list[Trial]:
+def trials_of(study: Study, among: Collection[Place] | None = None) -> list[TrialKey]:
     """Every arm × seed, or those `among` some, seed by seed, so that a run that stops early has whole pairs.
 
     Raises:
         ValueError: the images or the user's code can't be had.
     """
     return [
-        Trial(arm, seed, trial_ingredients(study, arm, seed))
+        key_of(study, arm, seed)
         for seed in study.seeds
         for arm in study.arms
         if among is None or (arm.label, seed) in among

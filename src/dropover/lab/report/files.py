@@ -37,14 +37,25 @@ def write_files(
     details = _details(outcome, jobs, command)
     grew = {} if growth is None else {"until_decided": _growth(growth)}
     write_text(folder / "study.toml", study_text(study, {**details, **grew}))
+    answer = answer_of(study, outcome, command, growth)
+    if answer is not None:
+        write_table(answer.verdicts, folder / "verdicts.csv")
+        write_text(folder / "report.html", page_of(answer, outcome, jobs, growth))
+    return answer
+
+
+def answer_of(study: Study, outcome: StudyRun, command: str = "", growth: Growth | None = None) -> Answer | None:
+    """What a study's trials say together; None if none is finished. Arguments as for `write_files`."""
     if not outcome.finished:
         return None
-    counts = _counts(study)
     judge = growth.judge if growth else None
-    answer = Answer(study, labelled(table_of(outcome.finished, study)), counts["attacked"], command, judge)
-    write_table(answer.verdicts, folder / "verdicts.csv")
-    write_text(folder / "report.html", render(answer, outcome, counts, details, growth))
-    return answer
+    return Answer(study, labelled(table_of(outcome.finished, study)), _counts(study)["attacked"], command, judge)
+
+
+def page_of(answer: Answer, outcome: StudyRun, jobs: int, growth: Growth | None = None) -> str:
+    """The page, as HTML. Arguments as for `write_files`."""
+    details = _details(outcome, jobs, answer.command)
+    return render(answer, outcome, _counts(answer.study), details, growth)
 
 
 def _counts(study: Study) -> dict[str, int]:
@@ -62,7 +73,9 @@ def _counts(study: Study) -> dict[str, int]:
 
 def study_text(study: Study, circumstances: dict[str, Any]) -> str:
     """The study as TOML with every default filled in, and the circumstances in a table that a rerun ignores."""
-    content = study.model_dump(mode="json", exclude_none=True, exclude={"circumstances"})
+    # What has no effect would be refused when it is read.
+    others = {"data", "model", "training"} if study.trial else {"measures"}
+    content = study.model_dump(mode="json", exclude_none=True, exclude={"circumstances", *others})
     return tomli_w.dumps({**content, "circumstances": circumstances})
 
 

@@ -16,11 +16,13 @@ from dropover.lab.models.parts.building import NONE, build_network, place_arm, s
 from dropover.lab.models.parts.foreign import network_named
 from dropover.lab.models.parts.placed_layers import with_a_rate
 from dropover.lab.models.parts.positions import PositionError
+from dropover.lab.models.parts.users import layer_of
 from dropover.lab.noise import NOISES
 from dropover.lab.records.labels import AT_INFERENCE, OF_CORRECT, WORST
 from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.streams import WEIGHTS, generator, seeded
-from dropover.lab.study import Arm, AttackSettings, DataSettings, Study
+from dropover.lab.study import Arm, AttackSettings, DataSettings, FunctionSettings, Study
+from dropover.lab.user_code import factory_named
 from dropover.methods import METHODS
 from dropover.registry import did_you_mean
 
@@ -36,6 +38,11 @@ def problems_of(study: Study) -> list[Problem]:
     has that error as its cause.
     """
     check = _Check(study)
+    if study.trial is not None:
+        check.function(study.trial)
+        return check.problems
+    if study.measures:
+        check.say("measures", "has no effect: what is measured of images is known; it is for a function, [trial]")
     data = check.data()
     # Without images the rest is checked on two grey ones of MNIST's shape, so that all problems come in one go.
     images = data if data is not None else _stand_in()
@@ -144,6 +151,25 @@ class _Check:
             method.make(units=8, **arm.settings)
             if network is not None and arm.at != []:
                 place_arm(network, self.study, arm, shown_images(data)).remove()
+
+    def function(self, settings: FunctionSettings) -> None:
+        """The user's own training function, and what goes with it; whether the arms' places exist, it shows itself."""
+        for table in ("data", "model", "training"):
+            if table in self.study.model_fields_set:
+                self.say(table, "has no effect with [trial], whose function has its own: leave one of the two out")
+        with self.trying("trial.function"):
+            function = factory_named(settings.function)
+            try:
+                inspect.signature(function).bind("trial")
+            except TypeError as error:
+                self.say("trial.function", f"{settings.function} must take one argument, the trial: {error}")
+        for index, arm in enumerate(self.study.arms):
+            if arm.method != NONE:
+                with self.trying(f"arms[{index}]", arm.settings):
+                    layer_of(arm, units=8)
+        self.inference_rates()
+        self.noises()
+        self.attacks(_stand_in())
 
     def inference_rates(self) -> None:
         """The rates themselves, and whether any arm has layers for them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dropover.lab.records.again import IMAGES_CHANGED, changes
 from dropover.lab.records.fingerprints import Ingredients, surroundings
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import TrialProgress
+from dropover.lab.running.progress import TrialProgress
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Arm, Study
 from dropover.lab.user_code import is_user_code

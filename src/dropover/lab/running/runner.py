@@ -1,69 +1,25 @@
 """Trials to results: in parallel processes, each trial kept as soon as it is finished."""
 
-import contextlib
-import multiprocessing
-import pickle
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
+from functools import partial
 from pathlib import Path
 
-from dropover.lab.records.fingerprints import surroundings
-from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import Finished, table_of, write_table, write_trial
-from dropover.lab.records.trials import Place, Trial
-from dropover.lab.running.guard import Guarded
-from dropover.lab.running.starting import OUTPUT, begin
-from dropover.lab.running.stopping import stops_held
-from dropover.lab.running.trial import TrialProgress, run_trial
-from dropover.lab.running.worker import Died, TrialFunction
+from dropover.lab.records.trials import Place
+from dropover.lab.running.calling import run_trial
+from dropover.lab.running.events import Ended, Failed, Listener, Moved, Noted, Returned, Started
+from dropover.lab.running.here import in_this_process
+from dropover.lab.running.starting import OUTPUT, size
+from dropover.lab.running.worker import TrialFunction
+from dropover.lab.running.workers import in_workers
 from dropover.lab.study import Study
+from dropover.lab.user_code import is_handed_over
 
-
-@dataclass(frozen=True)
-class Started:
-    """A worker has taken up the trial."""
-
-    trial: Trial
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A running trial tells how far it is."""
-
-    trial: Trial
-    progress: TrialProgress
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A trial has its results: computed now, or (`reused`) by an earlier run."""
-
-    finished: Finished
-    reused: bool
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A trial came to nothing; `reason` is one line."""
-
-    trial: Trial
-    reason: str
-
-
-@dataclass(frozen=True)
-class Noted:
-    """Something about the results that are there already, in one line: why a trial runs again, a file set aside."""
-
-    line: str
-
-
-Event = Started | Moved | Ended | Failed | Noted
-Listener = Callable[[Event], None]
+Events = Generator[Started | Moved | Failed | Returned]
 
 
 @dataclass
@@ -88,7 +44,7 @@ def run_study(
     folder: Path,
     jobs: int,
     listener: Listener = lambda _: None,
-    trial: TrialFunction = run_trial,
+    trial: TrialFunction | None = None,
     store: Path | None = None,
     among: Collection[Place] | None = None,
     time_is_up: Callable[[], bool] = lambda: False,
@@ -118,13 +74,17 @@ def run_study(
         listener(Noted(line))
     for finished in stock.finished:
         listener(Ended(finished, reused=True))
-    work = pickle.dumps((study, Guarded(trial, surroundings(study))))
     write_table(table_of(run.finished, study), folder / "results.csv")
-    workers: list[_Worker] = []
-    before = _size(folder / OUTPUT)
+    before = size(folder / OUTPUT)
+    trial = trial or partial(run_trial, results=store)
+    waiting = deque(stock.missing)
+    if study.trial is not None and is_handed_over(study.trial.function):
+        events: Events = in_this_process(waiting, study, trial, folder, listener, time_is_up)
+    else:
+        events = in_workers(waiting, study, trial, folder, jobs, time_is_up)
     try:
-        for event in _work_off(deque(stock.missing), jobs, workers, lambda: _Worker(work, folder), time_is_up):
-            if isinstance(event, _Returned):
+        for event in events:
+            if isinstance(event, Returned):
                 ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
                 run.finished += ended
                 write_table(table_of(run.finished, study), folder / "results.csv")
@@ -139,9 +99,7 @@ def run_study(
     except KeyboardInterrupt as stop:
         run.stop = stop
     finally:
-        with stops_held():
-            for worker in workers:
-                worker.stop()
+        events.close()
         run.seconds = time.perf_counter() - started
     run.printed = _printed(folder / OUTPUT, before)
     return run
@@ -149,106 +107,7 @@ def run_study(
 
 def _printed(output: Path, before: int) -> Path | None:
     """The file of what trials printed, if it has grown since it had `before` bytes; an empty one goes."""
-    size = _size(output)
-    if not size:
+    after = size(output)
+    if not after:
         output.unlink(missing_ok=True)
-    return output if size > before else None
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-@dataclass(frozen=True)
-class _Returned:
-    trial: Trial
-    rows: Sequence[Row]
-    seconds: float
-
-
-def _work_off(
-    waiting: deque[Trial],
-    jobs: int,
-    workers: list["_Worker"],
-    make_worker: Callable[[], "_Worker"],
-    time_is_up: Callable[[], bool],
-) -> Iterator[Started | Moved | Failed | _Returned]:
-    """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
-    while waiting or workers:
-        if waiting and time_is_up():
-            waiting.clear()
-        while len(workers) < jobs and sum(worker.current is None for worker in workers) < len(waiting):
-            with stops_held():  # or one that has begun would be in no list, and go on
-                workers.append(make_worker())
-        for worker in [worker for worker in workers if worker.current is None]:
-            if waiting:
-                yield worker.give(waiting.popleft())
-            else:
-                workers.remove(worker)
-                worker.stop()
-        if not workers:
-            return
-        ready = wait([worker.connection for worker in workers])
-        for worker in [worker for worker in workers if worker.connection in ready]:
-            yield worker.receive()
-            if worker.gone:
-                workers.remove(worker)
-                worker.stop()
-
-
-class _Worker:
-    """One process and the pipe to it.
-
-    A pipe for each process, rather than a pool with one queue, tells whose process died: a pool that loses one of its
-    processes to the memory killer gives up all that it was running.
-    """
-
-    def __init__(self, work: bytes, folder: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._output = folder / OUTPUT
-        self._process = context.Process(target=begin, args=(work, theirs, folder), daemon=True)
-        self._process.start()
-        theirs.close()
-        self.current: Trial | None = None
-        self.gone = False
-
-    def give(self, trial: Trial) -> Started:
-        self.current = trial
-        # A process that has just died is noticed when its end of the pipe is read.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send((trial.arm, trial.seed))
-        return Started(trial)
-
-    def receive(self) -> Moved | Failed | _Returned:
-        trial = self.current
-        assert trial is not None
-        try:
-            message = self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            self.gone = True
-            self._process.join()
-            printed = f"; what it printed is in {self._output}" if _size(self._output) else ""
-            return Failed(trial, f"its process died ({_cause(self._process.exitcode)}){printed}")
-        if isinstance(message, TrialProgress):
-            return Moved(trial, message)
-        self.current = None
-        if isinstance(message, Died):
-            return Failed(trial, message.reason)
-        rows, seconds = message
-        return _Returned(trial, rows, seconds)
-
-    def stop(self) -> None:
-        """End the process at once: whatever it holds is either written already or to be done again."""
-        self._process.kill()
-        self._process.join()
-        self.connection.close()
-        self._process.close()
-
-
-def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode == -getattr(signal, "SIGKILL", 9):
-        return "killed, most likely for want of memory: try fewer --jobs"
-    if exitcode is not None and exitcode < 0:
-        return f"signal {-exitcode}"
-    return f"exit code {exitcode}"
+    return output if after > before else None

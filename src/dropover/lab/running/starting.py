@@ -33,6 +33,11 @@ def begin(work: bytes, connection: Connection, folder: Path) -> None:
     serve(study, trial, connection, folder)
 
 
+def size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
+
+
 def _end_with_the_parent() -> None:
     """Wait for the parent and leave at once: it reads no result any more, and its place may be needed."""
     parent = multiprocessing.parent_process()

@@ -1,76 +1,222 @@
-"""One trial: one arm and one seed of a study, from the first weights to the last attack."""
+"""A trial as its training function sees it: one arm, one seed, and all that the arms of a seed share."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
-from dropover.lab.data.parts.loading import load_data
-from dropover.lab.examples import Examples, logits_on
-from dropover.lab.measuring.robustness import attack_rows, noise_rows
-from dropover.lab.records.rows import Row, share
-from dropover.lab.study import Arm, Study
-from dropover.lab.training.loop import Trained
-from dropover.lab.training.trained import trained_net
+import torch
+from torch import nn
 
-# Share of a trial's work that is training, for the progress bar alone.
-_TRAINING_SHARE = 0.8
+from dropover import validation
+from dropover.insertion import regularizers
+from dropover.insertion.modes import Example
+from dropover.lab.models.parts.users import place_in
+from dropover.lab.records.rows import Row
+from dropover.lab.records.trials import key_of
+from dropover.lab.running.progress import TrialProgress
+from dropover.lab.streams import REGULARIZER, begin, generator
+from dropover.lab.study import Study
+from dropover.lab.study.names import label as checked_label
+from dropover.progress import advance
 
-
-@dataclass(frozen=True)
-class TrialProgress:
-    """How far a trial is: share of its work done, last known test accuracy, what it is doing; a line for the user."""
-
-    done: float
-    accuracy: float | None
-    stage: str
-    notice: str = ""
+T = TypeVar("T")
+_REPORT_EVERY = 0.2
+"""Seconds between two reports: each is a message to another process."""
 
 
-def run_trial(
-    study: Study,
-    arm: Arm,
-    seed: int,
-    report: Callable[[TrialProgress], None] = lambda _progress: None,
-    nets: Path | None = None,
-) -> list[Row]:
-    """Train the study's network under one arm and measure everything that the study asks for.
+class Trial:
+    """One arm with one seed, as a training function gets it.
 
-    The study has been checked. `report` is called several times an epoch and once before each measurement. Trained nets
-    are taken from the folder `nets`, or trained and then kept there; without it none is kept.
+    All arms of a seed share everything random but what the arm's layers draw: until `regularize` is called, torch,
+    numpy and random draw from the seed's stream "weights", and the items of `track` begin with streams of their own.
+    What is drawn between the layers' own numbers, such as augmentation in the middle of an epoch, is shared if it comes
+    from `generator`.
 
-    Returns:
-        The rows "clean", "train_loss", "test_loss", "test_accuracy" (level: epoch from 1), one per noise and level, two
-        per attack and ε (of all and of the correct images), "worst" per norm and ε, "seconds", "images_per_second"
-        and, with attacks, "attacked_per_second".
+    Attributes:
+        study: The study that the trial is of.
+        arm: The name of the arm.
+        seed: The seed, at least 0.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        arm: str,
+        seed: int,
+        report: Callable[[TrialProgress], None] = lambda _progress: None,
+        results: Path = Path("results"),
+    ) -> None:
+        self.study = study
+        self.arm = arm
+        self.seed = seed
+        self._report = report
+        self._results = results
+        self._model: nn.Module | None = None
+        self._loops: list[tuple[int, int | None]] = []
+        self._begun = 0
+        self._reported = -math.inf
+        self._logged: dict[tuple[str, float], float] = {}
+        self._shown: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        return f"Trial(arm={self.arm!r}, seed={self.seed})"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the study says of the function beside its name: keys of `[trial]`, or `settings` of `lab.compare`."""
+        return {} if self.study.trial is None else self.study.trial.settings
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model and its data belong; the study's `device`."""
+        return torch.device("cpu")
+
+    @property
+    def precision(self) -> str:
+        """The study's `precision`, "fp32" or "bf16": the function sees to it."""
+        return self.study.precision
+
+    @cached_property
+    def folder(self) -> Path:
+        """A folder of this trial's own, made when it is first asked for. A rerun of the same trial gets the same."""
+        folder = key_of(self.study, self.study.arm(self.arm), self.seed).path(self._results).with_suffix("")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def generator(self, name: str) -> torch.Generator:
+        """A new CPU generator at the start of the stream of that name: the same numbers for every arm of the seed."""
+        return generator(self.seed, name)
+
+    def regularize(self, model: nn.Module, example: Example | None = None) -> nn.Module:
+        """Put the arm's layers into a model, and have random numbers come from the layers' stream from here on.
+
+        They go where the study says (`at`), else instead of the dropouts that the model has, else before its last
+        linear layer. The arm without a method takes dropouts away there.
+
+        Args:
+            model: Changed in place.
+            example: An input, or a tuple of positional arguments, on which the model is run once to check the places.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            PositionError: the model has no such place.
+            TypeError, ValueError: layers that can't be made, or can't sit there.
+        """
+        place_in(model, self.study.arm(self.arm), example)
+        self._model = model
+        begin(self.seed, REGULARIZER)
+        return model
+
+    def track(self, items: Iterable[T], total: int | None = None) -> Iterator[T]:
+        """Iterate over epochs, or over batches within them, and show how far training is.
+
+        Before each item scheduled rates move on (`dropover.advance`), and torch, numpy and random begin a stream that
+        all arms of the seed share: the order in which a `DataLoader` shuffles, which it draws at the start of an epoch,
+        is the same for each of them.
+
+        Args:
+            items: What to iterate over; loops may be nested.
+            total: How many there are, where `items` has no length.
+
+        Raises:
+            ValueError: there are scheduled rates, and it isn't known how many items there are.
+        """
+        count = len(items) if total is None and isinstance(items, Sized) else total
+        if count is None and self._scheduled:
+            raise ValueError("track must know how many items there are to move scheduled rates along: give it total=")
+        where = ", ".join(str(index) for index, _ in self._loops)
+        loop = f"loop {self._begun} ({where})"
+        self._begun += not self._loops
+        level = len(self._loops)
+        iterator, index = None, 0
+        while True:
+            del self._loops[level:]  # an inner loop that was left by `break`
+            self._loops.append((index, count))
+            self._move()
+            begin(self.seed, f"{loop} item {index}")
+            iterator = iter(items) if iterator is None else iterator
+            try:
+                item = next(iterator)
+            except StopIteration:
+                break
+            yield item
+            index += 1
+        del self._loops[level:]
+
+    def log(self, step: float, /, **values: float) -> None:
+        """Keep figures of a step, such as an epoch, for curves: `trial.log(epoch, train_loss=0.3)`.
+
+        Raises:
+            TypeError, ValueError: a step or value that is no number.
+        """
+        step = validation.number("step", step, -math.inf)
+        for name, value in values.items():
+            self._logged[name, step] = as_number(name, value)
+        self._shown |= {name: self._logged[name, step] for name in values}
+
+    def progress(self, done: float, **shown: float) -> None:
+        """Tell how far training is, a share in [0, 1], and figures to show beside it: for callbacks of other loops.
+
+        `track` does it by itself.
+        """
+        self._shown |= shown
+        self._tell(TrialProgress(min(max(done, 0.0), 1.0), *self._stage))
+
+    def say(self, line: str) -> None:
+        """Tell the user a line, above the bars."""
+        self._report(TrialProgress(0.0, *self._stage, line))
+
+    @property
+    def _stage(self) -> tuple[float | None, str]:
+        """What is shown beside the bar: the lab's own training has an accuracy, others have what they have logged."""
+        if self.study.trial is None:
+            return self._shown.get("accuracy"), "training"
+        return None, ", ".join(["training", *(f"{name} {value:.4g}" for name, value in self._shown.items())])
+
+    @property
+    def rows(self) -> list[Row]:
+        """What was logged, in that order; of a step and name the last."""
+        return [Row(name, step, value) for (name, step), value in self._logged.items()]
+
+    @property
+    def _scheduled(self) -> bool:
+        return self._model is not None and any(layer.scheduled for layer in regularizers(self._model))
+
+    def _move(self) -> None:
+        """Move schedules and the bar to where the loops are."""
+        done, share = 0.0, 1.0
+        for index, count in self._loops:
+            share /= count or math.inf
+            done += share * index
+        done = min(done, 1.0)
+        if self._scheduled and self._model is not None:
+            advance(self._model, done)
+        self.progress(done)
+
+    def _tell(self, progress: TrialProgress) -> None:
+        now = time.monotonic()
+        if now - self._reported >= _REPORT_EVERY:
+            self._reported = now
+            self._report(progress)
+
+
+def as_number(name: str, value: Any) -> float:
+    """A measured value as a float: a number, a tensor or an array of one element.
 
     Raises:
-        DivergedError: the training loss became infinite or NaN.
+        ValueError: the name can't stand in a table, or the value is no number.
     """
-    data = load_data(study.data)
-
-    def training(done: float, accuracy: float | None, notice: str = "") -> None:
-        report(TrialProgress(_TRAINING_SHARE * done, accuracy, "training", notice))
-
-    training(0.0, None)
-    model, trained = trained_net(study, arm, seed, data, nets, training, lambda line: training(0.0, None, line))
-    examples = Examples(data.test_images, data.test_labels, study.evaluation.batch_size)
-    clean = logits_on(model, examples, seed)
-    accuracy = share(clean.argmax(1) == data.test_labels)
-    rows = [Row("clean", None, accuracy), *_training_rows(trained)]
-
-    def measuring(done: float, stage: str) -> None:
-        report(TrialProgress(_TRAINING_SHARE + (1 - _TRAINING_SHARE) * done, accuracy, stage))
-
-    rows += noise_rows(study, model, examples, seed, lambda part: measuring(0.2 * part, "noise"))
-    rows += attack_rows(study, model, examples, clean, seed, lambda part, name: measuring(0.2 + 0.8 * part, name))
-    measuring(1.0, "done")
-    return rows
-
-
-def _training_rows(trained: Trained) -> Iterator[Row]:
-    for number, epoch in enumerate(trained.epochs, start=1):
-        yield Row("train_loss", number, epoch.train_loss)
-        yield Row("test_loss", number, epoch.test_loss)
-        yield Row("test_accuracy", number, epoch.test_accuracy)
-    yield Row("seconds", None, trained.seconds)
-    yield Row("images_per_second", None, trained.images_per_second)
+    try:
+        checked_label(name)
+    except ValueError as error:
+        raise ValueError(f"a measure's name {error}, got {name!r}") from None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        kind = f"{type(value).__name__} of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+        raise ValueError(f"{name} must be a number, got {kind}") from None

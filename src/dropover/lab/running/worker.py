@@ -12,7 +12,7 @@ import torch
 
 from dropover.lab.blame import logged, one_line
 from dropover.lab.records.rows import Row
-from dropover.lab.running.trial import TrialProgress
+from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Arm, Study
 
 # Numbers of glibc's malloc.h.

@@ -160,6 +160,10 @@ class Study(_Table):
     circumstances: dict[str, Any] = {}
     """Where and when a written study was run. Nothing reads it, so that a written study runs again as it is."""
 
+    def arm(self, label: str) -> Arm:
+        """The arm of that name."""
+        return next(arm for arm in self.arms if arm.label == label)
+
     @model_validator(mode="before")
     @classmethod
     def _count_of_seeds(cls, raw: Any) -> Any:

@@ -15,8 +15,9 @@ from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.files import study_text
 from dropover.lab.reproductions.parts.reproduction import Reproduction
 from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
-from dropover.lab.running.runner import Listener, run_study
-from dropover.lab.running.trial import run_trial
+from dropover.lab.running.calling import run_trial
+from dropover.lab.running.events import Listener
+from dropover.lab.running.runner import run_study
 from dropover.lab.study import DataSettings, Scale, Study
 
 NETS = "nets"

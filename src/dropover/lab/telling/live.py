@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from dropover.cli.terminal import say
 from dropover.lab.growing import Round
 from dropover.lab.judging.measures import first_figure
-from dropover.lab.running.runner import Ended, Event, Failed, Listener, Moved, Noted, Started
+from dropover.lab.running.events import Ended, Event, Failed, Listener, Moved, Noted, Started
 from dropover.lab.study import Study
+from dropover.lab.telling.terminal import say
 
 
 @contextmanager
@@ -27,6 +28,19 @@ def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listen
     finally:
         if view.reused:
             view.say(f"{view.reused} of {view.total} trials were finished by an earlier run and are taken over.")
+
+
+class View(Protocol):
+    """What shows how far a run is; see `live`."""
+
+    def __call__(self, study: Study, jobs: int, asked: Round | None = None, /) -> AbstractContextManager[Listener]:
+        """What listens while a study, or what a look at it has asked for, runs in so many processes."""
+
+
+@contextmanager
+def unseen(_study: Study, _jobs: int, _asked: Round | None = None) -> Iterator[Listener]:
+    """Show nothing."""
+    yield lambda _event: None
 
 
 class _View:

@@ -1,5 +1,7 @@
 """A study's answer on the terminal: in words, then the table, and under it what the marks and the verdicts are."""
 
+import io
+import shutil
 import textwrap
 from collections.abc import Sequence
 
@@ -7,25 +9,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dropover.cli.terminal import GAP, fitting, grid, say
 from dropover.lab.judging.answer import Answer
 from dropover.lab.judging.comparison import Column
 from dropover.lab.judging.verdicts import wanting
+from dropover.lab.telling.terminal import GAP, fitting, grid, say
 
 _LABEL = 16
 """Longest line of a column's name."""
 
 
-def show(answer: Answer) -> None:
+def show(answer: Answer, console: Console | None = None) -> None:
     """Print the answer in words, every arm's figures at the answer's columns, the first verdicts, and the speed."""
-    console = Console()
-    say("\nThe answer", "bold")
+    console = console or Console()
+    say("\nThe answer", "bold", console=console)
     for line in answer.conclusion.lines:
-        say(line)
+        say(line, console=console)
     if answer.remedy:
         # Whole, so that it can be copied.
-        say(f"Seeds where they are needed: {answer.remedy}", wrap=False)
-    say(f"\n{answer.units}", "dim")
+        say(f"Seeds where they are needed: {answer.remedy}", wrap=False, console=console)
+    say(f"\n{answer.units}", "dim", console=console)
     cells = [[_cell(column, arm) for arm in answer.arms] for column in answer.columns]
     widths = [
         max(map(len, [*_head(column), *(cell.plain for cell in row)]))
@@ -36,9 +38,17 @@ def show(answer: Answer) -> None:
     for part in fitting(widths, console.width - name - GAP):
         heads = ["\n".join(_head(answer.columns[place])) for place in part]
         console.print(_table(answer.arms, name, heads, [cells[place] for place in part]))
-    say(answer.legend, "dim")
+    say(answer.legend, "dim", console=console)
     for line in ["", *_verdicts(answer), "", *answer.margin, *answer.speed]:
-        say(line)
+        say(line, console=console)
+
+
+def text_of(answer: Answer) -> str:
+    """The same as text, as wide as the terminal."""
+    console = Console(file=io.StringIO(), width=shutil.get_terminal_size().columns)
+    with console.capture() as said:
+        show(answer, console)
+    return said.get().strip("\n")
 
 
 def _verdicts(answer: Answer) -> list[str]:

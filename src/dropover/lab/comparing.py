@@ -1,0 +1,208 @@
+"""The lab's main job: a training function, or a study, under several regularizers; run, judged, and told."""
+
+import ast
+import contextlib
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dropover import validation
+from dropover.lab.growing import Growth, Limits, Round, grow
+from dropover.lab.machine import usable_cores
+from dropover.lab.models.parts.building import NONE
+from dropover.lab.models.parts.users import arm_of
+from dropover.lab.result import Result
+from dropover.lab.running.events import Listener
+from dropover.lab.running.runner import run_study
+from dropover.lab.running.study_file import try_out, well_formed
+from dropover.lab.running.trial import Trial
+from dropover.lab.study import Study
+from dropover.lab.telling.live import View, live, unseen
+from dropover.lab.telling.terminal import say
+from dropover.lab.user_code import is_handed_over, name_of
+
+RESULTS = Path("results")
+"""Where results go unless told otherwise."""
+
+
+def _silent(_line: str) -> None:
+    """Say nothing."""
+
+
+def compare(
+    what: Callable[[Trial], Any] | Study,
+    arms: Mapping[str, Any] | None = None,
+    *,
+    at: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] = 3,
+    reference: str | None = None,
+    higher_is_better: Mapping[str, bool] | None = None,
+    margin: Mapping[str, float] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+    name: str = "",
+    version: str = "",
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    until_decided: bool = False,
+    max_seeds: int = 30,
+    budget: float | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train under several regularizers with everything else equal, and say what each one does.
+
+    Every trial is kept when it ends. The same call takes trials over that are there already; what has changed since,
+    the function's code too, runs again. Ctrl-C returns what is finished.
+
+    Args:
+        what: A training function, called with a `Trial` for every arm and seed. It returns a dictionary of figures; or
+            (model, figures); or (model, figures, (test_images, test_labels)), where `evaluation` asks for noise and
+            attacks on these images. Or a `Study`, which says all up to `version` itself.
+        arms: From names to layers: one of dropover's layers, None for no regularizer, or a table as in a study file.
+        at: Where the arms' layers go: modules' paths or patterns, "before " or "after " in front of them. By default
+            instead of the dropouts that the model has, else before its last linear layer; see `places`.
+        seeds: How many, or which.
+        reference: The arm that the others are compared with; by default the first one without a regularizer, else the
+            first one.
+        higher_is_better: Of figures, by name. By default what is called a loss or an error should be low.
+        margin: Of figures, by name: the difference within which arms are level, in the figure's own unit.
+        settings: What the function finds in `Trial.settings`.
+        evaluation: The table of that name of a study file.
+        name: What the study is called; by default as the function.
+        version: What this state of the function's code is called. Without it its source decides whether kept trials
+            are taken over.
+        out: The folder for trials, and for the files of `Result.save`; by default results/NAME.
+        jobs: Processes, of one thread each; by default one a core. A function that other processes can't import, of a
+            notebook say, runs in this one.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        precision: "fp32" or "bf16".
+        until_decided: Add seeds where they are needed, until every arm is decided.
+        max_seeds: Up to how many.
+        budget: After how many seconds no trial is begun.
+        progress: Whether it is shown how far it is.
+
+    Raises:
+        StudyError: a line for everything that is wrong with the study.
+        TypeError, ValueError: a wrong argument.
+
+    Example:
+        >>> result = compare(train, {"none": None, "flipover": dropover.Flipover(0.2)}, seeds=6)
+        >>> print(result)
+    """
+    if isinstance(what, Study):
+        study = what
+    else:
+        study = well_formed(
+            {
+                "name": name or getattr(what, "__name__", "").strip("<>") or "study",
+                "seeds": seeds if isinstance(seeds, int) else list(seeds),
+                "device": device,
+                "precision": precision,
+                "trial": {**(settings or {}), "function": name_of(what), "version": version},
+                "measures": _measures(higher_is_better or {}, margin or {}),
+                "evaluation": evaluation or {},
+                **_arms(arms or {}, at, reference),
+            },
+            "compare",
+        )
+    try_out(study, "compare")
+    folder = Path(out) if out is not None else RESULTS / study.name
+    limits = Limits(max(max_seeds, len(study.seeds)), budget) if until_decided else None
+    view, tell = (live, say) if progress else (unseen, _silent)
+    result = run(study, folder, _jobs(study, jobs), view, tell, limits)
+    result.save(folder)
+    return result
+
+
+def run(
+    study: Study,
+    folder: Path,
+    jobs: int,
+    view: View = unseen,
+    tell: Callable[[str], object] = _silent,
+    limits: Limits | None = None,
+    command: str = "",
+) -> Result:
+    """Run a study that has been tried out, as it is or growing within limits.
+
+    Args:
+        study: What to run.
+        folder: Where its trials are kept, made if missing.
+        jobs: How many processes run it, where others can.
+        view: Shows how far it is.
+        tell: Is told in lines how it grows.
+        limits: How far it may grow until it is decided; None to run it as it is.
+        command: What runs it, as a reader would type it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if limits is None:
+        with view(study, jobs) as listener:
+            return Result(study, run_study(study, folder, jobs, listener), folder, jobs, command)
+
+    @contextmanager
+    def watched(growth: Growth, asked: Round) -> Iterator[Listener]:
+        if growth.seen:
+            tell(growth.standing)
+        with view(study, jobs, asked) as listener:
+            yield listener
+
+    most = f"{study.name}: {len(study.arms)} arms, up to {limits.seeds} seeds each"
+    # Measures of the user's own have margins of their own, which the answer names.
+    margin = "" if study.trial else f" at a margin of {study.margin:g} points"
+    tell(f"{most}, until each is decided{margin}")
+    growth = grow(study, folder, jobs, limits.seeds, limits.seconds, watched)
+    for line in (growth.standing, growth.ending, growth.price):
+        tell(line)
+    return Result(growth.given, growth.run, folder, jobs, command, growth)
+
+
+def _arms(arms: Mapping[str, Any], at: str | Sequence[str] | None, reference: str | None) -> dict[str, Any]:
+    """The arms as a study file has them, and which one is the reference."""
+    if not arms:
+        raise ValueError(
+            "arms must name at least one layer, such as arms={'none': None, 'dropout': dropover.Dropout(0.3)}"
+        )
+    where = {} if at is None else {"at": [at] if isinstance(at, str) else list(at)}
+    tables = [arm_of(name, layer) for name, layer in arms.items()]
+    plain = [table["name"] for table in tables if table.get("method") == NONE]
+    return {"arms": [{**where, **table} for table in tables], "reference": reference or [*plain, *arms][0]}
+
+
+def _measures(higher_is_better: Mapping[str, bool], margin: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    measures: dict[str, dict[str, Any]] = {}
+    for key, given in (("higher_is_better", higher_is_better), ("margin", margin)):
+        for name, value in given.items():
+            measures.setdefault(name, {})[key] = value
+    return measures
+
+
+def _jobs(study: Study, jobs: int | None) -> int:
+    """How many processes, where the function can go to others."""
+    if study.trial is not None and is_handed_over(study.trial.function):
+        if jobs is not None and jobs > 1:
+            raise ValueError(
+                f"jobs must be 1 for {study.trial.function}, got {jobs}: it is defined in a notebook, at a prompt, or "
+                f"inside another function, so that other processes can't import it; put it into a module for more"
+            )
+        return 1
+    _check_script()
+    return usable_cores() if jobs is None else validation.whole("jobs", jobs, 1)
+
+
+def _check_script() -> None:
+    """Raise `ValueError` where the script that is running would start itself again in every process."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    if multiprocessing.parent_process() is not None or file is None or not Path(file).is_file():
+        return
+    with contextlib.suppress(SyntaxError, ValueError):
+        top = ast.parse(Path(file).read_bytes()).body
+        if not any("__name__" in ast.unparse(each.test) for each in top if isinstance(each, ast.If)):
+            raise RuntimeError(
+                f"{file}: other processes import the script, which would call compare again in each of them: put the "
+                f"call under `if __name__ == '__main__':`"
+            )

@@ -1,0 +1,89 @@
+"""`lab.reproduce`: a table or figure of the papers, run and written."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dropover.lab.machine import usable_cores
+from dropover.lab.reproductions import REPRODUCTIONS
+from dropover.lab.reproductions.parts.items import Item
+from dropover.lab.reproductions.parts.reproduction import Reproduction
+from dropover.lab.reproductions.parts.running import Plan, plan, run
+from dropover.lab.reproductions.parts.studies import Evidence
+from dropover.lab.reproductions.parts.writing import write_reproduction
+from dropover.lab.running.events import Listener
+from dropover.lab.study import Scale, Study
+from dropover.lab.telling.live import live, unseen
+
+RESULTS = Path("results") / "reproduce"
+Watched = Callable[[Study, int, int], AbstractContextManager[Listener]]
+"""Called before each study with its number and how many there are; gives what listens to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduced:
+    """What came of a reproduction.
+
+    Attributes:
+        reproduction: The table or figure.
+        evidence: The studies behind it, whole or not.
+        items: What is shown: ours beside the printed figures; empty if no trial is finished.
+        files: The page first, then pictures and tables.
+        missing: A line for each data set that isn't here.
+    """
+
+    reproduction: Reproduction
+    evidence: Evidence
+    items: list[Item]
+    files: list[Path]
+    missing: list[str]
+
+
+def reproduce(
+    name: str,
+    scale: Scale = "laptop",
+    *,
+    seeds: int | None = None,
+    jobs: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Reproduced:
+    """Run what a table or figure of the papers needs, and put ours beside the printed figures.
+
+    Args:
+        name: Which, such as "fdd-table3"; `dropover reproduce --list` lists them.
+        scale: "smoke", "laptop" or "paper".
+        seeds: How many seeds, instead of the scale's.
+        jobs: Processes, of one thread each; by default one a core.
+        out: Where nets, trials and the folder NAME go; by default results/reproduce/SCALE.
+        progress: Whether it is shown how far it is.
+
+    Raises:
+        UnknownNameError: nothing is called so.
+        StudyError, DataError: a study can't be run, or none of its images is here.
+    """
+    reproduction = REPRODUCTIONS.get(name)
+    workers = jobs or usable_cores()
+    store = Path(out) if out is not None else RESULTS / scale
+    show = live if progress else unseen
+    planned = plan(reproduction, scale, seeds)
+    return carry_out(reproduction, planned, scale, store, workers, lambda study, _number, _count: show(study, workers))
+
+
+def carry_out(
+    reproduction: Reproduction,
+    planned: Plan,
+    scale: Scale,
+    store: Path,
+    jobs: int,
+    watched: Watched,
+    command: str = "",
+) -> Reproduced:
+    """Run what was planned, draw it, and write it to the folder of the reproduction's name below `store`."""
+    folder = store / reproduction.name
+    folder.mkdir(parents=True, exist_ok=True)
+    evidence = run(planned, scale, store, folder, jobs, watched)
+    items = list(reproduction.draw(evidence)) if evidence.runs else []
+    files = write_reproduction(folder, reproduction, evidence, items, command) if evidence.runs else []
+    return Reproduced(reproduction, evidence, items, files, planned.missing)

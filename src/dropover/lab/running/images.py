@@ -1,0 +1,36 @@
+"""The lab's own training function: a network on images, as the tables `data`, `model` and `training` say."""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from dropover.lab.data.parts.loading import load_data
+from dropover.lab.running.trial import Trial
+from dropover.lab.training.trained import trained_net
+
+
+def train_on_images(
+    trial: Trial, nets: Path | None = None
+) -> tuple[nn.Module, dict[str, float], tuple[Tensor, Tensor]]:
+    """Train the study's network under the trial's arm.
+
+    Trained nets are taken from the folder `nets`, or trained and then kept there; without it none is kept.
+
+    Returns:
+        The net, how fast it was trained, and the images to test it on.
+
+    Raises:
+        DivergedError: the training loss became infinite or NaN.
+    """
+    study = trial.study
+    data = load_data(study.data)
+
+    def report(done: float, accuracy: float | None) -> None:
+        trial.progress(done, **({} if accuracy is None else {"accuracy": accuracy}))
+
+    report(0.0, None)
+    model, trained = trained_net(study, study.arm(trial.arm), trial.seed, data, nets, report, trial.say)
+    for number, epoch in enumerate(trained.epochs, start=1):
+        trial.log(number, **vars(epoch))
+    speed = {"seconds": trained.seconds, "images_per_second": trained.images_per_second}
+    return model, speed, (data.test_images, data.test_labels)
