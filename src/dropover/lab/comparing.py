@@ -14,6 +14,7 @@ from dropover.lab.growing import Growth, Limits, Round, grow
 from dropover.lab.machine import usable_cores
 from dropover.lab.models.parts.building import NONE
 from dropover.lab.models.parts.users import arm_of
+from dropover.lab.records.sources import forget_sources
 from dropover.lab.result import Result
 from dropover.lab.running.events import Listener
 from dropover.lab.running.runner import run_study
@@ -110,6 +111,7 @@ def compare(
             },
             "compare",
         )
+    forget_sources()
     try_out(study, "compare")
     folder = Path(out) if out is not None else RESULTS / study.name
     limits = Limits(max(max_seeds, len(study.seeds)), budget) if until_decided else None

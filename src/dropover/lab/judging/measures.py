@@ -15,7 +15,7 @@ import pandas as pd
 from dropover.lab.judging.deciding import Values
 from dropover.lab.judging.scales import ScaleName
 from dropover.lab.records.labels import AT_INFERENCE, OF_CORRECT, WORST
-from dropover.lab.records.rows import CLEAN, PER_SECOND, Row
+from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, Row
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import MeasureSettings, Study
 
@@ -23,7 +23,7 @@ __all__ = ["Measure", "first_figure", "fitted", "logged", "measure_of", "returne
 
 MARGIN = 0.01
 """Of the reference's mean: the margin of what isn't a share, where the study gives none."""
-SPEEDS = ("seconds", "images_per_second", PER_SECOND)
+SPEEDS = ("seconds", "images_per_second", PER_SECOND, ATTACKED)
 """What is measured beside, and not judged."""
 SHARES = {
     "acc", "accuracy", "ap", "auc", "auprc", "auroc", "dice", "f1", "iou", "map", "miou", "precision", "recall",

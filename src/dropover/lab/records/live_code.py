@@ -15,35 +15,41 @@ from dropover.lab.digests import of_bytes, of_plain
 class LiveCode:
     """Digests of a function, and of each function, class and value that it reads, by name.
 
-    `modules` are those of which it reads: their files are to be looked at. A value that can't be told from another,
+    `installed` are the modules that it reads of which are not the user's. A value that can't be told from another,
     because it can't be pickled, has another digest each time.
     """
 
+    is_own: Callable[[str], bool]
     digests: dict[str, str] = field(default_factory=dict)
-    modules: list[str] = field(default_factory=list)
+    installed: set[str] = field(default_factory=set)
 
 
-def live_code(function: Callable[..., Any]) -> LiveCode:
-    """What a function that was not imported from a file rests on, followed through its globals and closures.
+def live_code(function: Callable[..., Any], is_own: Callable[[str], bool]) -> LiveCode:
+    """What a function rests on as this process has it, followed through its globals, closures and the user's modules.
 
-    Code is told by what it compiles to, so that comments, line breaks and the place in the notebook don't count.
+    Code is told by what it compiles to, so that comments, line breaks and the place in the notebook don't count, nor
+    what became of a module's file since it was imported.
+
+    Args:
+        function: Where to begin.
+        is_own: Whether a module of that name is the user's own.
     """
-    live = LiveCode()
+    live = LiveCode(is_own)
     _take(getattr(function, "__qualname__", type(function).__name__), function, live)
     return live
 
 
 def _take(name: str, value: Any, live: LiveCode) -> None:
     if isinstance(value, types.ModuleType):
-        live.modules.append(value.__name__)
+        _take_module(value, live)
     elif isinstance(value, functools.partial):
         _take(name, value.func, live)
         _take(f"{name} arguments", (value.args, value.keywords), live)
     elif isinstance(value, types.MethodType):
         _take(name, value.__func__, live)
         _take(f"{name} self", value.__self__, live)
-    elif isinstance(value, types.FunctionType | type) and not _is_here(value):
-        live.modules.append(value.__module__)
+    elif isinstance(value, types.FunctionType | type) and not _is_here(value, live):
+        live.installed.add(value.__module__)
     elif name in live.digests:
         return
     elif isinstance(value, types.FunctionType):
@@ -62,9 +68,21 @@ def _take(name: str, value: Any, live: LiveCode) -> None:
         live.digests[name] = _plain(value)
 
 
-def _is_here(value: Any) -> bool:
-    """Whether a function or class was made in the notebook or at the prompt, and not imported."""
-    return value.__module__ == "__main__" or "<locals>" in value.__qualname__ or value.__name__ == "<lambda>"
+def _take_module(module: types.ModuleType, live: LiveCode) -> None:
+    """All that a module of the user's defines: which of it a function reads by a dot is not followed."""
+    name = module.__name__
+    if not live.is_own(name):
+        live.installed.add(name)
+    elif name not in live.digests:
+        live.digests[name] = ""
+        for key, value in vars(module).items():
+            if not key.startswith("__") and getattr(value, "__module__", name) == name:
+                _take(f"{name}.{key}", value, live)
+
+
+def _is_here(value: Any, live: LiveCode) -> bool:
+    """Whether a function or class is the user's: made in the notebook, at the prompt, or in a module of his."""
+    return value.__module__ == "__main__" or "<locals>" in value.__qualname__ or live.is_own(value.__module__)
 
 
 def _reads(function: types.FunctionType) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 CLEAN, WORST, PER_SECOND = "clean", "worst", "attacked_per_second"
 CORRECT = "correct"
+ATTACKED = "attacked_images"
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ class UserSources:
 def user_sources(name: str) -> UserSources:
     """The sources of "module:factory", or of a function that this process alone has.
 
-    They are read once in a process, right when the module is imported: a process goes on with the code that it has
-    imported, whatever becomes of the files.
+    Files are read once in a process, right when the module is imported, and anew after `forget_sources`: a process goes
+    on with the code that it has imported, whatever becomes of the files.
 
     Raises:
         ValueError: the module can't be imported or has no such factory.
@@ -50,11 +50,21 @@ def user_sources(name: str) -> UserSources:
     function = factory_named(name)
     if not is_handed_over(name):
         return _of_module(name.partition(":")[0])
-    live = live_code(function)
-    found = [_of_module(module) for module in live.modules]
-    files = {file: digest for each in found for file, digest in each.files.items()}
-    packages = (package for each in found for package in each.packages)
-    return UserSources({**live.digests, **files}, tuple(sorted({*packages})))
+    live = live_code(function, _is_users)
+    packages = {name.partition(".")[0] for name in live.installed}
+    installed = (name for name in packages if (spec := _spec(name)) is not None and _is_installed(spec))
+    return UserSources(live.digests, tuple(sorted({*installed} - {"dropover"})))
+
+
+def forget_sources() -> None:
+    """Have files read anew that were read before: processes that are started from here on do so too."""
+    _of_module.cache_clear()
+
+
+def _is_users(module: str) -> bool:
+    top = module.partition(".")[0]
+    spec = None if top in ("dropover", "builtins") else _spec(top)
+    return spec is not None and _is_own(spec)
 
 
 @functools.cache

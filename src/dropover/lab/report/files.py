@@ -4,6 +4,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
@@ -12,6 +13,7 @@ from dropover.lab.judging.answer import Answer
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
+from dropover.lab.records.rows import ATTACKED
 from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.page import render
 from dropover.lab.running.runner import StudyRun
@@ -49,19 +51,21 @@ def answer_of(study: Study, outcome: StudyRun, command: str = "", growth: Growth
     if not outcome.finished:
         return None
     judge = growth.judge if growth else None
-    return Answer(study, labelled(table_of(outcome.finished, study)), _counts(study)["attacked"], command, judge)
+    table = labelled(table_of(outcome.finished, study))
+    return Answer(study, table, _counts(study, table)["attacked"], command, judge)
 
 
 def page_of(answer: Answer, outcome: StudyRun, jobs: int, growth: Growth | None = None) -> str:
     """The page, as HTML. Arguments as for `write_files`."""
     details = _details(outcome, jobs, answer.command)
-    return render(answer, outcome, _counts(answer.study), details, growth)
+    return render(answer, outcome, _counts(answer.study, answer.table), details, growth)
 
 
-def _counts(study: Study) -> dict[str, int]:
+def _counts(study: Study, table: pd.DataFrame) -> dict[str, int]:
     """Number of training, test and attacked images; of those that the user's own function gave, what is known."""
     if study.trial:
-        return {"attacked": study.evaluation.attack_images or 0}
+        attacked = table.loc[table["measure"] == ATTACKED, "value"]
+        return {"attacked": 0 if attacked.empty else int(attacked.min())}
     data = load_data(study.data)
     test = len(data.test_labels)
     return {

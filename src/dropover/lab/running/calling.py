@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
-from dropover.lab.records.labels import WORST
-from dropover.lab.records.rows import CLEAN, PER_SECOND, Row, share
+from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, WORST, Row, share
 from dropover.lab.running.images import train_on_images
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.running.trial import Trial, as_number
@@ -21,7 +20,7 @@ from dropover.lab.study import Arm, Study
 from dropover.lab.user_code import factory_named
 
 SECONDS = "seconds"
-RESERVED = (CLEAN, *WORST.values(), PER_SECOND)
+RESERVED = (CLEAN, WORST, f"{WORST} l2", PER_SECOND, ATTACKED)
 """What a function can't call its measures: figures of ours."""
 # Share of a trial's work that is training, for the progress bar alone.
 _TRAINING_SHARE = 0.8
@@ -80,6 +79,8 @@ def run_trial(
     rows.insert(0, Row(CLEAN, None, accuracy))
     rows += noise_rows(study, model, examples, seed, lambda part: measuring(0.2 * part, "noise"))
     rows += attack_rows(study, model, examples, clean, seed, lambda part, name: measuring(0.2 + 0.8 * part, name))
+    if study.trial is not None and study.evaluation.attacks:
+        rows.append(Row(ATTACKED, None, min(len(clean), study.evaluation.attack_images or len(clean))))
     measuring(1.0, "done")
     return rows
 

@@ -216,7 +216,7 @@ def as_number(name: str, value: Any) -> float:
     except ValueError as error:
         raise ValueError(f"a measure's name {error}, got {name!r}") from None
     try:
-        return float(value)
+        return float(value.detach() if isinstance(value, torch.Tensor) else value)
     except (TypeError, ValueError):
         kind = f"{type(value).__name__} of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
         raise ValueError(f"{name} must be a number, got {kind}") from None
