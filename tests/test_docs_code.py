@@ -26,8 +26,9 @@ from typer.core import TyperGroup
 
 from dropover.cli import app
 from dropover.lab.data import DATA
+from dropover.lab.data.parts.loading import source_of
 from dropover.lab.reproductions import REPRODUCTIONS
-from dropover.lab.running.study_file import checked
+from dropover.lab.running.study_file import read_study, try_out, well_formed
 from dropover.lab.study import DataSettings
 from dropover.methods import METHODS
 
@@ -71,10 +72,10 @@ class Reader:
             if item["kind"] == "python" and code.startswith(_OF_THE_PACKAGE):
                 continue  # tests/test_architecture.py puts it there
             name = _FILE.match(code)
-            if name:
-                (self.folder / name[1]).write_text(code, encoding="utf-8")
+            file = self.folder / (name[1] if name else "block")
+            file.write_text(code, encoding="utf-8")
             if item["kind"] == "toml":
-                self.study(code, where)
+                self.study(file, where)
             elif item["kind"] == "text":
                 assert code.strip() in self.printed, f"{where}: is not what the code before it prints:\n{self.printed}"
             elif item["kind"] == "":
@@ -89,12 +90,14 @@ class Reader:
         exec(compile(code, where, "exec"), self.names)  # noqa: S102 - the pages are ours
         self.printed = self.capsys.readouterr().out
 
-    def study(self, code: str, where: str) -> None:
-        raw = tomllib.loads(code)
-        given = raw.get("data", {}).get("name", DataSettings().name)
-        if given in DATA and "folder" not in raw["data"] and DATA.get(given).where(None) is None:
-            raw["data"] = {key: value for key, value in raw["data"].items() if key == "train_limit"}
-        checked(raw, where)
+    def study(self, file: Path, where: str) -> None:
+        """At every scale; images that would have to be downloaded are stood in for by those of MNIST that are here."""
+        for scale in (None, *tomllib.loads(file.read_text(encoding="utf-8")).get("scales", {})):
+            study = well_formed(read_study(file, scale), where)
+            source = source_of(study.data.name)
+            if source.where(study.data.folder) is None and source.name in DATA and source.resized is None:
+                study = study.model_copy(update={"data": DataSettings()})
+            try_out(study, where)
 
     def command(self, words: list[str], where: str, *, run: bool) -> None:
         program, *arguments = words
