@@ -6,7 +6,7 @@ import api
 import catalogue
 import methods
 import readme
-from links import ROOT, SOURCES, outside_files, relinked
+from links import SOURCES, outside_files, relinked, source_page
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -23,19 +23,21 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the pages that aren't files of docs/, and the files outside of it that pages link to."""
+    """Add the pages that aren't files of docs/, and one for each other file of the repository that pages link to."""
     for place, content in {**README_PAGES, **methods.pages(), **api.pages()}.items():
         files.append(File.generated(config, place, content=content))
     linked = set()
     for file in files.documentation_pages():
         linked |= outside_files(file.content_string, _origin(file.src_uri))
     for place in sorted(linked):
-        files.append(File.generated(config, f"{SOURCES}/{place}", abs_src_path=str(ROOT / place)))
+        files.append(File.generated(config, f"{SOURCES}/{place}.md", content=source_page(place)))
     return files
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Make the page's links work, leave out what only tests read, and add what there is to the page on images."""
+    if page.file.src_uri.startswith(f"{SOURCES}/"):
+        return markdown
     text = _FOR_TESTS.sub("", relinked(markdown, _origin(page.file.src_uri), page.file.src_uri))
     return f"{text}\n{catalogue.catalogue()}" if page.file.src_uri == "images.md" else text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCES = "sources"
-"""Where files from outside of docs/ lie in the site."""
+"""Where the site shows files that aren't its own."""
 
 _CODE_OR_LINK = re.compile(
     r"```.*?```|`[^`]+`|\[(?P<words>(?:[^][`]|`[^`]+`|\[[^]]*\])*)\]\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<rest>[^)]*)\)",
@@ -33,7 +33,7 @@ def relinked(text: str, origin: str, page: str) -> str:
 
 
 def outside_files(text: str, origin: str) -> set[str]:
-    """The files outside of docs/ that a file of the repository links to."""
+    """The files that aren't the site's own and that a file of the repository links to."""
     places = {_place(match["path"], origin) for match in _CODE_OR_LINK.finditer(text) if match["path"]}
     return {place for place in places if _in_site(place).startswith(f"{SOURCES}/") and (ROOT / place).is_file()}
 
@@ -45,4 +45,13 @@ def _place(path: str, origin: str) -> str:
 def _in_site(place: str) -> str:
     if place == "README.md":
         return "index.md"
-    return place.removeprefix("docs/") if place.startswith("docs/") else f"{SOURCES}/{place}"
+    if place.startswith("docs/") and Path(place).suffix != ".py":
+        return place.removeprefix("docs/")
+    return f"{SOURCES}/{place}.md"
+
+
+def source_page(place: str) -> str:
+    """A page that shows a file of the repository; the search doesn't find it."""
+    kind = Path(place).suffix.removeprefix(".")
+    code = (ROOT / place).read_text(encoding="utf-8")
+    return f"---\nsearch: {{exclude: true}}\n---\n# {place}\n\n````{kind}\n{code}````\n"
