@@ -33,11 +33,17 @@ from dropover.lab.study import DataSettings
 from dropover.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs").rglob("*.md"))]
+
+PAGES = sorted(
+    str(page.relative_to(ROOT))
+    for pages in (ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md"), (ROOT / "examples").glob("*.md"))
+    for page in pages
+)
 COMMAND_LINE = typer.main.get_command(app)
 assert isinstance(COMMAND_LINE, TyperGroup)
 COMMANDS = COMMAND_LINE.commands
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 NAMED: dict[str, Any] = {"reproduce": REPRODUCTIONS, "methods": METHODS}
 QUICK = {"methods", "models", "data", "--list", "--help"}
 
@@ -58,7 +64,7 @@ class Reader:
     page: str
     folder: Path
     capsys: pytest.CaptureFixture[str]
-    names: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     printed: str = ""
 
     def follow(self) -> None:
@@ -110,8 +116,12 @@ class Reader:
             unknown = [word for word in arguments if "=" not in word and word not in TARGETS]
             assert not unknown, f"{where}: make has no target {unknown[0]}"
             return
+        elif program == "pip":
+            extras = re.findall(r"dropover\[(.*?)\]", " ".join(arguments))
+            assert {extra for group in extras for extra in group.split(",")} <= EXTRAS, where
+            return
         else:
-            assert program == "python", f"{where}: a command is one of dropover, make and python, got {program}"
+            assert program == "python", f"{where}: a command is one of dropover, make, pip and python, got {program}"
             files = [word for word in arguments if word.endswith(".py")]
             assert all((self.folder / file).is_file() or (ROOT / file).is_file() for file in files), where
             quick, module = False, []

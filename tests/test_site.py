@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import dropover
-from dropover import functional
+from dropover import functional, lab
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.data import DATA
 from dropover.lab.models import NETWORKS
@@ -72,10 +72,16 @@ def test_a_method_has_a_page_with_its_card_and_a_picture(site: Path, method: Met
 
 
 def test_every_public_name_is_in_the_api(site: Path) -> None:
-    for module, page in ((dropover, "dropover"), (functional, "functional")):
+    for module, page in ((dropover, "dropover"), (functional, "functional"), (lab, "lab")):
         text = words(site / "api" / f"{page}.html")
         names = [name for name in module.__all__ if hasattr(getattr(module, name), "__qualname__")]
         assert [name for name in names if f"{module.__name__}.{name}" not in text] == []
+
+
+def test_examples_in_docstrings_are_code(site: Path) -> None:
+    assert [
+        page.name for page in (site / "api").glob("*.html") if "<blockquote>" in page.read_text(encoding="utf-8")
+    ] == []
 
 
 def test_all_that_a_study_may_name_is_on_one_page(site: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from types import ModuleType
 
 import dropover
-from dropover import functional, parts
+from dropover import functional, lab, parts
 from dropover.methods import METHODS
 
 
@@ -18,21 +18,30 @@ def pages() -> dict[str, str]:
         "What regularizers are made of": sorted(made_of),
     }
     core = [f"## {title}\n\n{_entries(dropover, names, level=3)}" for title, names in groups.items()]
-    shared = "::: dropover.functional\n    options: {members: false, show_root_heading: false}"
     return {
         "api/dropover.md": "\n\n".join(["# dropover", *core]),
-        "api/functional.md": "\n\n".join(["# dropover.functional", shared, _entries(functional, functional.__all__)]),
+        "api/functional.md": _page(functional),
+        "api/lab.md": _page(lab),
     }
 
 
 def linked(html: str) -> str:
     """The text of a page of the API, with public names that docstrings mention as links to them."""
-    homes = {name: _home(module, name) for module in (dropover, functional) for name in _documented(module)}
+    homes = {name: _home(module, name) for module in (lab, dropover, functional) for name in _documented(module)}
 
     def link(match: re.Match[str]) -> str:
         return f'<autoref identifier="{homes[match[1]]}">{match[0]}</autoref>' if match[1] in homes else match[0]
 
-    return re.sub(r"<code>(?:dropover\.(?:functional\.)?)?(\w+)</code>", link, html)
+    return re.sub(r"<code>(?:dropover\.(?:functional\.|lab\.)?)?(\w+)</code>", link, html)
+
+
+def _page(module: ModuleType) -> str:
+    """What the module says of itself, and then its public names."""
+    itself = (
+        f"::: {module.__name__}\n    options: {{members: [], show_root_heading: false, show_root_toc_entry: false}}"
+    )
+    functions_first = sorted(module.__all__, key=lambda name: name[0].isupper())
+    return "\n\n".join([f"# {module.__name__}", itself, _entries(module, functions_first, undocumented=module is lab)])
 
 
 def _documented(module: ModuleType) -> list[str]:
@@ -40,11 +49,13 @@ def _documented(module: ModuleType) -> list[str]:
     return [name for name in module.__all__ if hasattr(getattr(module, name), "__qualname__")]
 
 
-def _entries(module: ModuleType, names: list[str], level: int = 2) -> str:
-    options = "options: {{heading: {0}.{1}, toc_label: {1}, heading_level: {2}}}"
-    return "\n\n".join(
-        f"::: {_home(module, name)}\n    {options.format(module.__name__, name, level)}" for name in names
+def _entries(module: ModuleType, names: list[str], level: int = 2, *, undocumented: bool = False) -> str:
+    """The names' docstrings; also members that have none, if `undocumented`."""
+    options = (
+        f"{{heading: {module.__name__}.NAME, toc_label: NAME, heading_level: {level}, "
+        f"show_if_no_docstring: {str(undocumented).lower()}}}"
     )
+    return "\n\n".join(f"::: {_home(module, name)}\n    options: {options.replace('NAME', name)}" for name in names)
 
 
 def _home(module: ModuleType, name: str) -> str:

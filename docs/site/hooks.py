@@ -4,14 +4,13 @@ import re
 
 import api
 import catalogue
+import elsewhere
 import methods
-import readme
 from links import SOURCES, outside_files, relinked, source_page
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-README_PAGES = readme.pages()
 _FOR_TESTS = re.compile(r"<!-- (test:.*?|run )-->\n", re.DOTALL)
 
 
@@ -24,7 +23,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add the pages that aren't files of docs/, and one for each other file of the repository that pages link to."""
-    for place, content in {**README_PAGES, **methods.pages(), **api.pages()}.items():
+    brought = {place: source.text() for place, source in elsewhere.PAGES.items()}
+    for place, content in {**brought, **methods.pages(), **api.pages()}.items():
         files.append(File.generated(config, place, content=content))
     linked = set()
     for file in files.documentation_pages():
@@ -44,8 +44,8 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Link the names that docstrings mention."""
-    return api.linked(html) if page.file.src_uri.startswith("api/") else html
+    return api.linked(html) if page.file.src_uri.startswith(("api/", "methods/")) else html
 
 
 def _origin(page: str) -> str:
-    return "README.md" if page in README_PAGES else f"docs/{page}"
+    return elsewhere.PAGES[page].file if page in elsewhere.PAGES else f"docs/{page}"

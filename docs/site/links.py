@@ -4,9 +4,13 @@ import posixpath
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from elsewhere import PAGES, ROOT
+
 SOURCES = "sources"
 """Where the site shows files that aren't its own."""
+
+BROUGHT = {source.file: page for page, source in reversed(PAGES.items())}
+"""Files outside of docs/ that the site has, and the first page of each."""
 
 _CODE_OR_LINK = re.compile(
     r"```.*?```|`[^`]+`|\[(?P<words>(?:[^][`]|`[^`]+`|\[[^]]*\])*)\]\((?!\w+:|#)(?P<path>[^)#\s]+)(?P<rest>[^)]*)\)",
@@ -43,8 +47,8 @@ def _place(path: str, origin: str) -> str:
 
 
 def _in_site(place: str) -> str:
-    if place == "README.md":
-        return "index.md"
+    if place in BROUGHT:
+        return BROUGHT[place]
     if place.startswith("docs/") and Path(place).suffix != ".py":
         return place.removeprefix("docs/")
     return f"{SOURCES}/{place}.md"
