@@ -1,10 +1,11 @@
 """The pages of the API: which names there are, and where their docstrings lie. The text is the docstrings' own."""
 
+import pkgutil
 import re
 from types import ModuleType
 
 import dropover
-from dropover import functional, lab, parts
+from dropover import functional, integrations, lab, parts
 from dropover.methods import METHODS
 
 
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
         "api/dropover.md": "\n\n".join(["# dropover", *core]),
         "api/functional.md": _page(functional),
         "api/lab.md": _page(lab),
+        "api/integrations.md": _of_trainers(),
     }
 
 
@@ -42,6 +44,19 @@ def _page(module: ModuleType) -> str:
     )
     functions_first = sorted(module.__all__, key=lambda name: name[0].isupper())
     return "\n\n".join([f"# {module.__name__}", itself, _entries(module, functions_first, undocumented=module is lab)])
+
+
+def _of_trainers() -> str:
+    """The callbacks. Their modules aren't imported: each is an extra."""
+    trainers = sorted(
+        module.name for module in pkgutil.iter_modules(integrations.__path__) if module.name != "following"
+    )
+    entries = [
+        f"::: {integrations.__name__}.{name}.AdvanceCallback\n"
+        f"    options: {{heading: {integrations.__name__}.{name}.AdvanceCallback, toc_label: {name}}}"
+        for name in trainers
+    ]
+    return "\n\n".join([f"# {integrations.__name__}", *entries])
 
 
 def _documented(module: ModuleType) -> list[str]:

@@ -17,7 +17,7 @@ _FOR_TESTS = re.compile(r"<!-- (test:.*?|run )-->\n", re.DOTALL)
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List the methods' pages where the navigation says "Methods"."""
     listed = ["methods/index.md", *({title: f"methods/{name}.md"} for name, title in methods.titles().items())]
-    config.nav = [{"Methods": listed} if entry == "Methods" else entry for entry in config.nav]
+    config.nav = [{"Methods": listed} if entry == "Methods" else entry for entry in config.nav or []]
     return config
 
 
