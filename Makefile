@@ -16,7 +16,7 @@ SSE := ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTION
 	NUMBA_CPU_NAME=nehalem NUMBA_CPU_FEATURES=+sse4.2 TORCHINDUCTOR_CACHE_DIR=$(CURDIR)/$(VENV)/compiled-sse
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help compare test lint types unit test-processors test-lowest stubs bench clean
+.PHONY: help compare test lint types unit test-processors test-lowest stubs docs bench clean
 
 help:
 	@echo "make compare           which regularizer should my network use? on real images, in under three minutes"
@@ -24,8 +24,9 @@ help:
 	@echo "make test-processors   the tests as on an x86 processor with AVX2 and as on one with SSE4 alone"
 	@echo "make test-lowest       the tests with the lowest versions that pyproject.toml promises"
 	@echo "make stubs             what type checkers are told of the names that dropover finds at run time"
+	@echo "make docs              the documentation as a site of its own, in site/; nothing is fetched while it is built"
 	@echo "make bench             speed of layers, training and attacks, and which layers became slower than was recorded"
-	@echo "make clean             remove the virtual environments and caches"
+	@echo "make clean             remove the virtual environments, caches and the site"
 
 compare: $(VENV)/lab
 	$(BIN)/dropover compare --out results/main
@@ -54,6 +55,10 @@ test-lowest:
 stubs: $(VENV)/dev
 	$(BIN)/python -m tests.stubs
 
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html is there; with search: $(BIN)/python -m http.server --directory site"
+
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/layers.py --record
 	$(BIN)/python benchmarks/training.py
@@ -78,5 +83,9 @@ $(VENV)/dev: $(VENV)/lab
 	$(BIN)/python -m pip install --quiet --editable '.[lab,fast,dev]' $(CONSTRAINTS:%=--constraint %)
 	@touch $@
 
+$(VENV)/docs: $(VENV)/lab
+	$(BIN)/python -m pip install --quiet --editable '.[lab,fast,docs]' $(CONSTRAINTS:%=--constraint %)
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf site .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
