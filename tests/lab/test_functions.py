@@ -133,7 +133,7 @@ def returning(value: str) -> str:
         ("{}", "returned no figure"),
         ("(nn.Linear(2, 2), {}, (torch.zeros(2, 3), torch.zeros(2)))", r"must be of shape \(N, C, H, W\)"),
         ("(nn.Linear(2, 2), {}, (torch.full((2, 1, 2, 2), 3.0), torch.zeros(2)))", r"pixels in \[0, 1\]"),
-        ("[][0]", r"IndexError: list index out of range \(.*, line 4\)"),
+        ("[][0]", r"IndexError: list index out of range \(.*, line 5\)"),
         ("exit(3)", "SystemExit: 3"),
         ("trial.regularize(nn.ReLU())", "neither a dropout nor a linear layer"),
         ("trial.log('one', loss=1)", "step must be a number"),
@@ -154,7 +154,7 @@ def test_what_a_function_may_not_do_is_one_line_and_the_others_are_kept(
 
 def test_what_can_be_known_before_is_refused_before(tmp_path: Path):
     with pytest.raises(StudyError, match="must take one argument, the trial"):
-        compared(dict, tmp_path)
+        compared(functions.net, tmp_path)
     with pytest.raises(TypeError, match=r"arms\['a'\] must be one of dropover's layers"):
         compared(functions.nothing, tmp_path, arms={"a": nn.Dropout(0.5)})
     with pytest.raises(ValueError, match="arms must name at least one"):
