@@ -6,7 +6,7 @@ VENV := .venv$(if $(filter file,$(origin PYTHON)),,-$(basename $(VERSION)))
 # A file of versions that pip is held to, none but for `make test-lowest`.
 CONSTRAINTS :=
 BIN := $(VENV)/bin
-SOURCES := src tests benchmarks docs
+SOURCES := src tests benchmarks docs examples
 
 # A processor without AVX-512 and one without AVX, put on for every library that chooses its code by the processor:
 # torch's own loops, oneDNN, MKL, the BLAS of numpy and scipy, numba. What torch compiles is kept apart: it would crash.
