@@ -18,6 +18,8 @@ from dropover import Dropout, LinearSchedule, insert, regularizers
 from dropover.integrations.following import follow
 from dropover.integrations.lightning import AdvanceCallback as LightningCallback
 from dropover.integrations.transformers import AdvanceCallback as TransformersCallback
+from dropover.lab.running.trial import Trial
+from dropover.lab.study import Study
 
 SAMPLES, BATCH, EPOCHS = 20, 4, 3
 BATCHES = SAMPLES // BATCH
@@ -28,8 +30,12 @@ class Listening:
     """A trial that keeps what it is told."""
 
     def __init__(self) -> None:
+        self.shared: list[str] = []
         self.fractions: list[float] = []
         self.logged: list[tuple[int, dict[str, float]]] = []
+
+    def share(self, name: str) -> None:
+        self.shared.append(name)
 
     def progress(self, fraction: float) -> None:
         self.fractions.append(fraction)
@@ -41,14 +47,17 @@ class Listening:
 class Net(LightningModule):
     """For both trainers; it notes how far its layers are at each pass in training."""
 
-    def __init__(self, p: object) -> None:
+    def __init__(self, p: object = None) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
-        insert(self.net, {"1": Dropout(p)})
+        if p is not None:
+            insert(self.net, {"1": Dropout(p)})
         self.seen: list[float] = []
+        self.met: list[tuple[float, ...]] = []
 
     def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if self.training:
+            self.met.append(tuple(x[:, 0].tolist()))
             self.seen += [layer.progress for layer in regularizers(self)]
         logits = self.net(x)
         return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
@@ -71,8 +80,12 @@ class Endless(IterableDataset):
             yield torch.randn(2), torch.tensor(0)
 
 
+def samples_of_two() -> Tensor:
+    return torch.randn(SAMPLES, 2, generator=torch.Generator().manual_seed(0))
+
+
 def with_lightning(model: Net, trial: Listening | None, folder: Path, accumulated: int = 1) -> None:
-    samples = TensorDataset(torch.randn(SAMPLES, 2), torch.randint(2, (SAMPLES,)))
+    samples = TensorDataset(samples_of_two(), torch.randint(2, (SAMPLES,)))
     lightning(folder, trial, max_epochs=EPOCHS, accumulate_grad_batches=accumulated).fit(
         model, DataLoader(samples, BATCH, shuffle=True), DataLoader(samples, BATCH)
     )
@@ -86,7 +99,7 @@ def lightning(folder: Path, trial: Listening | None, **settings: object) -> Ligh
 
 
 def with_transformers(model: Net, trial: Listening | None, folder: Path, accumulated: int = 1) -> None:
-    samples = [{"x": torch.randn(2), "labels": torch.tensor(index % 2)} for index in range(SAMPLES)]
+    samples = [{"x": x, "labels": torch.tensor(index % 2)} for index, x in enumerate(samples_of_two())]
     arguments = TrainingArguments(
         str(folder), use_cpu=True, num_train_epochs=EPOCHS, per_device_train_batch_size=BATCH, eval_strategy="epoch",
         gradient_accumulation_steps=accumulated, logging_strategy="epoch", save_strategy="no", report_to="none",
@@ -118,6 +131,29 @@ def test_a_model_without_schedules_trains_as_it_is(train: Train, tmp_path: Path)
     train(model, None, tmp_path)
     assert model.seen == [0.0] * (BATCHES * EPOCHS)
     assert [layer.p for layer in regularizers(model)] == [0.25]
+
+
+@both
+def test_arms_meet_the_same_batches_in_every_epoch(train: Train, tmp_path: Path) -> None:
+    """Though their layers draw from the generator that the loader shuffles with."""
+    arms = [{"method": "none"}, {"method": "dropout"}, {"method": "flipover"}]
+    study = Study.model_validate({"trial": {"function": "my_module:train", "version": "1"}, "arms": arms})
+    orders = set()
+    for arm in study.arms:
+        trial, model = Trial(study, arm.label, 0, results=tmp_path), Net()
+        trial.regularize(model.net)
+        train(model, trial, tmp_path)
+        orders.add(tuple(model.met))
+    (order,) = orders
+    epochs = {order[start : start + BATCHES] for start in range(0, len(order), BATCHES)}
+    assert len(epochs) == EPOCHS  # each has an order of its own
+
+
+@both
+def test_epochs_begin_with_numbers_that_arms_share(train: Train, tmp_path: Path) -> None:
+    trial = Listening()
+    train(Net(0.25), trial, tmp_path)
+    assert trial.shared == [f"epoch {number}" for number in range(EPOCHS)]
 
 
 def test_lightnings_metrics_are_logged_by_epoch(tmp_path: Path) -> None:

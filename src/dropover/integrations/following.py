@@ -10,9 +10,12 @@ from dropover.progress import advance
 
 
 class Listener(Protocol):
-    """What hears of training: a `dropover.lab.Trial`, or anything with these two methods."""
+    """What hears of training: a `dropover.lab.Trial`, or anything with these methods."""
 
-    def progress(self, fraction: float) -> None:
+    def share(self, name: str, /) -> None:
+        """From here on random numbers come from the stream of that name, which all arms share."""
+
+    def progress(self, fraction: float, /) -> None:
         """Training is done to this share."""
 
     def log(self, step: int, /, **values: float) -> None:

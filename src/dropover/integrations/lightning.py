@@ -19,7 +19,8 @@ class AdvanceCallback(Callback):
 
     Args:
         trial: the `dropover.lab.Trial` that is trained in, if any. It hears how far training is, and logs the
-            metrics that the module has logged (`trainer.callback_metrics`) at the end of each epoch.
+            metrics that the module has logged (`trainer.callback_metrics`) at the end of each epoch. Each epoch
+            begins with random numbers that all arms share, so that a `DataLoader` shuffles alike for each of them.
 
     Raises:
         ValueError: at the first batch: a model with scheduled rates is trained without an end.
@@ -30,6 +31,11 @@ class AdvanceCallback(Callback):
 
     def __init__(self, trial: Listener | None = None) -> None:
         self.trial = trial
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin the epoch's random numbers."""
+        if self.trial is not None:
+            self.trial.share(f"epoch {trainer.current_epoch}")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Advance to the share of steps that is done."""

@@ -23,7 +23,8 @@ class AdvanceCallback(TrainerCallback):
 
     Args:
         trial: the `dropover.lab.Trial` that is trained in, if any. It hears how far training is, and logs the losses
-            and metrics that the `Trainer` logs, by the number of steps made.
+            and metrics that the `Trainer` logs, by the number of steps made. Each epoch begins with random numbers
+            that all arms share.
 
     Example:
         >>> trainer = Trainer(model, TrainingArguments("out"), callbacks=[AdvanceCallback()])
@@ -31,6 +32,11 @@ class AdvanceCallback(TrainerCallback):
 
     def __init__(self, trial: Listener | None = None) -> None:
         self.trial = trial
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Begin the epoch's random numbers."""
+        if self.trial is not None:
+            self.trial.share(f"epoch {round(state.epoch or 0)}")
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: nn.Module, **_: Any

@@ -167,6 +167,13 @@ class Trial:
         self._shown |= shown
         self._tell(TrialProgress(min(max(done, 0.0), 1.0), *self._stage))
 
+    def share(self, name: str) -> None:
+        """Have torch, numpy and random draw from the stream of that name from here on, the same for all arms.
+
+        For the start of an epoch in loops of others; `track` does it by itself.
+        """
+        begin(self.seed, name)
+
     def say(self, line: str) -> None:
         """Tell the user a line, above the bars."""
         self._report(TrialProgress(0.0, *self._stage, line))
