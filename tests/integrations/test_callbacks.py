@@ -21,7 +21,7 @@ from dropover.integrations.transformers import AdvanceCallback as TransformersCa
 from dropover.lab.running.trial import Trial
 from dropover.lab.study import Study
 
-SAMPLES, BATCH, EPOCHS = 20, 4, 3
+SAMPLES, BATCH, EPOCHS = 24, 4, 3
 BATCHES = SAMPLES // BATCH
 RISING = LinearSchedule(0.0, 0.5)
 
@@ -118,7 +118,7 @@ both = pytest.mark.parametrize("train", [with_lightning, with_transformers])
 def test_rates_follow_the_optimizer_steps(train: Callable[..., None], accumulated: int, tmp_path: Path) -> None:
     model, trial = Net(RISING), Listening()
     train(model, trial, tmp_path, accumulated)
-    a_epoch = -(-BATCHES // accumulated)
+    a_epoch = BATCHES // accumulated
     steps = [epoch * a_epoch + batch // accumulated for epoch in range(EPOCHS) for batch in range(BATCHES)]
     assert model.seen == pytest.approx([step / (a_epoch * EPOCHS) for step in steps])
     assert sorted(set(trial.fractions)) == pytest.approx(sorted(set(model.seen)))
