@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+USERS = ("lab", "fast", "lightning", "transformers")
 _PROMISE = re.compile(r"(?P<name>[\w.-]+)>=(?P<version>[\w.]+)")
 
 
 def lowest(project: dict[str, Any]) -> list[str]:
-    """The lowest version of each requirement of the core and of the extras `lab` and `fast`, as `name==version`.
+    """The lowest version of each requirement of the core and of the extras that users install, as `name==version`.
 
     Args:
         project: The table `project` of a pyproject.toml.
@@ -23,7 +24,7 @@ def lowest(project: dict[str, Any]) -> list[str]:
     """
     extras = project["optional-dependencies"]
     pins = []
-    for requirement in [*project["dependencies"], *extras["lab"], *extras["fast"]]:
+    for requirement in [*project["dependencies"], *(each for name in USERS for each in extras[name])]:
         promise = _PROMISE.fullmatch(requirement)
         if promise is None:
             raise ValueError(f"a requirement must read name>=version, got {requirement!r} in pyproject.toml")

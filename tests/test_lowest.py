@@ -8,15 +8,16 @@ import pytest
 from . import lowest
 
 
-def test_every_requirement_of_core_lab_and_kernels_is_held_to_its_lowest() -> None:
-    extras = {"lab": ["numpy>=1.26", "tomli-w>=1.0"], "fast": ["numba>=0.61"], "dev": ["pytest>=8"]}
+def test_every_requirement_of_core_and_extras_is_held_to_its_lowest() -> None:
+    users = {"lab": ["numpy>=1.26", "tomli-w>=1.0"], "fast": ["numba>=0.61"], "lightning": [], "transformers": []}
+    extras = {**users, "dev": ["pytest>=8"]}
     project = {"dependencies": ["torch>=2.6"], "optional-dependencies": extras}
     assert lowest.lowest(project) == ["torch==2.6", "numpy==1.26", "tomli-w==1.0", "numba==0.61"]
 
 
 @pytest.mark.parametrize("requirement", ["numpy", "numpy<3", "numpy>=1.26,<3", "numpy>=1.26; python_version<'3.13'"])
 def test_a_requirement_without_one_lowest_version_is_refused(requirement: str) -> None:
-    project = {"dependencies": [requirement], "optional-dependencies": {"lab": [], "fast": []}}
+    project = {"dependencies": [requirement], "optional-dependencies": {name: [] for name in lowest.USERS}}
     with pytest.raises(ValueError, match=r"must read name>=version, got .numpy"):
         lowest.lowest(project)
 
