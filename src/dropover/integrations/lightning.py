@@ -1,5 +1,6 @@
 """A callback for Lightning's `Trainer`: `pip install "dropover[lightning]"`."""
 
+import signal
 from typing import Any
 
 from dropover.integrations.following import Listener, follow
@@ -32,6 +33,10 @@ class AdvanceCallback(Callback):
     def __init__(self, trial: Listener | None = None) -> None:
         self.trial = trial
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Keep who hears Ctrl-C."""
+        self._hears = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the epoch's random numbers."""
         if self.trial is not None:
@@ -49,6 +54,7 @@ class AdvanceCallback(Callback):
             )
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Hand Ctrl-C on to the trial's study: the `Trainer` would exit."""
+        """Hand Ctrl-C on to the trial's study: the `Trainer` would exit, and has it ignored from here on."""
         if self.trial is not None and isinstance(exception, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, self._hears)
             raise exception
