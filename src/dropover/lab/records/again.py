@@ -56,6 +56,7 @@ def changes(before: Ingredients, now: Ingredients) -> list[str]:
     return [
         *_settings(before.get("settings", {}), now.get("settings", {})),
         *([IMAGES_CHANGED] if before["data"] != now["data"] else []),
+        *_values("", before.get("computed", {}), now["computed"]),
         *_files(before["user code"], now["user code"]),
         *(["dropover's own code changed"] if before["code"] != now["code"] else []),
         *_values("", before["versions"], now["versions"]),

@@ -1,7 +1,8 @@
 """What a trial's results, and a trained net, are determined by: named ingredients, and one digest of them all.
 
 The ingredients are "settings" (of model, training, evaluation and arm, less the arm's name), "seed", "data" (by
-content), "user code" (file by file), "code" (this package's) and "versions". What things are called, where they lie and
+content), "computed" (the kind of device, and the precision), "user code" (file by file), "code" (this package's) and
+"versions". What things are called, where they lie and
 in which order they come is not among them.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import dropover
 from dropover.lab.data.parts.loading import content_of
+from dropover.lab.devices import device_named
 from dropover.lab.digests import of_bytes, of_plain
 from dropover.lab.machine import deciding_versions
 from dropover.lab.models.parts.foreign import TIMM
@@ -55,6 +57,7 @@ def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
 
     Raises:
         DataError, UnknownNameError: the images can't be had.
+        DeviceError: the device can't be had.
         ValueError: the user's code can't be had.
     """
     settings = study.model_dump(mode="json", include={"model", "training", "evaluation"})
@@ -83,6 +86,7 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
     packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
     return {
         "data": content_of(study.data),
+        "computed": {"device": device_named(study.device).type, "precision": study.precision},
         "user code": {file: digest for each in sources for file, digest in each.files.items()},
         "code": code(left_out),
         "versions": deciding_versions(packages),

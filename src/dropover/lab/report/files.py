@@ -7,6 +7,7 @@ from typing import Any
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
+from dropover.lab.devices import circumstances
 from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
 from dropover.lab.machine import machine, versions
@@ -34,7 +35,7 @@ def write_files(
     Returns:
         What the page says, if there is one.
     """
-    details = _details(outcome, jobs, command)
+    details = _details(study, outcome, jobs, command)
     grew = {} if growth is None else {"until_decided": _growth(growth)}
     write_text(folder / "study.toml", study_text(study, {**details, **grew}))
     if not outcome.finished:
@@ -66,8 +67,8 @@ def _growth(growth: Growth) -> dict[str, Any]:
     }
 
 
-def _details(outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
-    here = {**versions(), **machine()}
+def _details(study: Study, outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
+    here = {**versions(), **machine(), **circumstances(study.device, study.precision)}
     # Trials of another version are never taken over, but those of another machine are.
     elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(here["cpu"])}
     return {

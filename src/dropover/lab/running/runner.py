@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from dropover.lab.devices import slots
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.rows import Row
 from dropover.lab.records.stock import take_stock
@@ -102,7 +103,7 @@ def run_study(
     Args:
         study: What to run.
         folder: Where results.csv goes, and the trials with it; made if missing.
-        jobs: Number of worker processes, at least 1.
+        jobs: Number of worker processes, at least 1; they take turns on the study's devices.
         listener: Called in this process with every event.
         trial: The function that runs one trial, importable by the workers.
         store: Where trials are kept that several studies share, instead of in `folder`.
@@ -118,12 +119,21 @@ def run_study(
         listener(Noted(line))
     for finished in stock.finished:
         listener(Ended(finished, reused=True))
-    work = pickle.dumps((study, Guarded(trial, surroundings(study))))
+    guarded = Guarded(trial, surroundings(study))
+    work = {
+        str(device): pickle.dumps((study.model_copy(update={"device": str(device)}), guarded))
+        for device in slots(study.device)
+    }
     write_table(table_of(run.finished, study), folder / "results.csv")
     workers: list[_Worker] = []
     before = _size(folder / OUTPUT)
+
+    def make_worker() -> _Worker:
+        device = min(work, key=lambda device: sum(worker.device == device for worker in workers))
+        return _Worker(work[device], folder, device)
+
     try:
-        for event in _work_off(deque(stock.missing), jobs, workers, lambda: _Worker(work, folder), time_is_up):
+        for event in _work_off(deque(stock.missing), jobs, workers, make_worker, time_is_up):
             if isinstance(event, _Returned):
                 ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
                 run.finished += ended
@@ -197,15 +207,16 @@ def _work_off(
 
 
 class _Worker:
-    """One process and the pipe to it.
+    """One process with a device of its own, if there are enough, and the pipe to it.
 
     A pipe for each process, rather than a pool with one queue, tells whose process died: a pool that loses one of its
     processes to the memory killer gives up all that it was running.
     """
 
-    def __init__(self, work: bytes, folder: Path) -> None:
+    def __init__(self, work: bytes, folder: Path, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
+        self.device = device
         self._output = folder / OUTPUT
         self._process = context.Process(target=begin, args=(work, theirs, folder), daemon=True)
         self._process.start()

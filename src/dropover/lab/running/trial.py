@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dropover.lab.data.parts.loading import load_data
+from dropover.lab.devices import device_named
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
 from dropover.lab.records.rows import Row, share
@@ -46,7 +47,7 @@ def run_trial(
     Raises:
         DivergedError: the training loss became infinite or NaN.
     """
-    data = load_data(study.data)
+    data = load_data(study.data).to(device_named(study.device))
 
     def training(done: float, accuracy: float | None, notice: str = "") -> None:
         report(TrialProgress(_TRAINING_SHARE * done, accuracy, "training", notice))
