@@ -4,7 +4,7 @@ Its tensors hold tensors of the CPU and say that they are elsewhere. As on CUDA,
 tensors of the CPU, other than single numbers and indices, and so does one that draws on the device from a generator of
 the CPU. The device has a default generator of its own.
 
-Becoming a device can't be undone, so that this is for processes of their own; see `tests/lab/on_stand_in.py`.
+Becoming a device can't be undone, so that this is for processes of their own; see `tests.on_device`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.lab.planted import PLANTED
+from tests.planted import PLANTED
 from torch.utils import backend_registration
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def run(module: str, *arguments: str) -> str:
@@ -28,7 +28,7 @@ def test_all_that_the_lab_computes_is_the_same_on_a_device() -> None:
 
 
 def test_what_is_misplaced_is_seen() -> None:
-    lines = run("tests.lab.planted").splitlines()
+    lines = run("tests.planted").splitlines()
     assert [line.partition(": ")[0] for line in lines] == list(PLANTED)
     assert not [line for line in lines if "not seen" in line]
     assert sum("MisplacedError" in line for line in lines) == len(PLANTED) - 2  # two misplace no tensor

@@ -1,6 +1,6 @@
 """Mistakes with devices, made on purpose one after the other, and whether the checks of `tests.on_device` see them.
 
-For a process of its own: `python -m tests.lab.planted` prints a line of each.
+For a process of its own: `python -m tests.planted` prints a line of each.
 """
 
 from unittest import mock
