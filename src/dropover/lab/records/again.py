@@ -58,7 +58,7 @@ def changes(before: Ingredients, now: Ingredients) -> list[str]:
     return [
         *_settings(before.get("settings", {}), now.get("settings", {})),
         *([IMAGES_CHANGED] if before["data"] != now["data"] else []),
-        *_values("", before.get("computed", _ONCE), now["computed"]),
+        *_values("", before.get("computed", _ONCE), now.get("computed", _ONCE)),
         *_files(before["user code"], now["user code"]),
         *(["dropover's own code changed"] if before["code"] != now["code"] else []),
         *_values("", before["versions"], now["versions"]),
