@@ -40,7 +40,6 @@ def reproduce(
     marked as partial, and the same command goes on from there.
     """
     from dropover.lab.reproductions import REPRODUCTIONS
-    from dropover.lab.reproductions.parts.running import plan
     from dropover.registry import UnknownNameError
 
     if list_:
@@ -50,6 +49,8 @@ def reproduce(
     else:
         with failures_told(RESULTS, UnknownNameError):
             reproduction = REPRODUCTIONS.get(name)
+        from dropover.lab.reproductions.parts.running import plan
+
         planning = partial(plan, reproduction, scale, seeds, device or "auto", precision or "fp32")
         _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale)
 
