@@ -1,9 +1,16 @@
 """Every test starts from the same random state, so that what passes once passes again."""
 
+import os
+
 import pytest
 import torch
 
 LONGEST = "test_reproductions.py"
+
+
+def pytest_configure() -> None:
+    # What is exact is so on the CPU alone, and studies take a GPU by default. `python -m tests.on_device` is for GPUs.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -126,7 +126,7 @@ def test_the_built_in_study_is_there_with_and_without_its_name():
     assert _load("main") == (built_in, path)
     assert _load("findings", variant="mnist-5k")[0].data.name == "mnist-5k"
     assert [arm.method for arm in built_in.arms] == ["none", "dropout", "spatial", "flipover", "fdd1d", "fdd2d"]
-    assert (built_in.data.name, built_in.seeds, _load(None, 5)[0].seeds) == (
+    assert (built_in.data.name, built_in.seeds, _load(None, seeds=5)[0].seeds) == (
         "mnist-5k",
         [0, 1, 2],
         [0, 1, 2, 3, 4],

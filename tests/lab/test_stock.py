@@ -101,6 +101,7 @@ def test_tables_in_lists_are_told_by_their_place(tmp_path: Path):
         ({"data": "other"}, "the images changed"),
         ({"code": "other"}, "dropover's own code changed"),
         ({"versions": {"torch": "2.6.0"}}, "torch 2.5.0 -> 2.6.0"),
+        ({"computed": {"device": "cuda", "precision": "bf16"}}, "device cpu -> cuda, precision fp32 -> bf16"),
         ({"versions": {"torch": "2.5.0", "timm": "1.0"}}, "timm unset -> 1.0"),
         ({"user code": {"a.py": "2", "b.py": "1"}}, "a.py was edited"),
         ({"user code": {"a.py": "1", "c.py": "1"}}, "c.py is imported too, b.py is no longer imported"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Jobs, Scale, directory, number
+from dropover.cli.options import Device, Jobs, Precision, Scale, directory, number
 from dropover.cli.until import check_options, limits_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def compare(
     scale: Annotated[Scale | None, typer.Option(help="Which of the file's scales. [default: its own]")] = None,
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
+    device: Device = None,
+    precision: Precision = None,
     out: Annotated[Path | None, directory("Where results go. [default: results/NAME of the study]")] = None,
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="Add seeds where they are needed, until every arm is decided.")
@@ -47,12 +49,12 @@ def compare(
     """
     # Imported here, so that --help doesn't wait for torch.
     from dropover.lab.data import DataError
-    from dropover.lab.machine import usable_cores
+    from dropover.lab.devices import jobs_on
     from dropover.lab.running.study_file import StudyError, try_out
 
     check_options(until_decided, seeds, margin, max_seeds=max_seeds, budget=budget)
     with failures_told(RESULTS, StudyError):
-        settings, path = _load(study, seeds, scale, variant, margin)
+        settings, path = _load(study, scale, variant, seeds=seeds, margin=margin, device=device, precision=precision)
     limits = limits_of(settings, path, max_seeds, budget) if until_decided else None
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
     with (
@@ -60,25 +62,21 @@ def compare(
         failures_told(results, StudyError, DataError),
     ):
         try_out(settings, str(path))
-        _run(settings, results, jobs or usable_cores(), limits)
+        _run(settings, results, jobs or jobs_on(settings.device), limits)
 
 
 def _load(
-    name: str | None,
-    seeds: int | None = None,
-    scale: str | None = None,
-    variant: str | None = None,
-    margin: float | None = None,
+    name: str | None, scale: str | None = None, variant: str | None = None, **options: object
 ) -> "tuple[Study, Path]":
     """A study of a file on disk, else of the built-in one of that name, not tried out yet; and its file.
 
-    Its name alone says where errors of the user's code are kept.
+    Its name alone says where errors of the user's code are kept. Options that are given replace keys of the file.
     """
     from dropover.lab.running.study_file import BUILT_IN, built_in_path, read_study, well_formed
 
     built_in = built_in_path(BUILT_IN if name is None else name)
     path = Path(name) if name is not None and (Path(name).is_file() or not built_in.is_file()) else built_in
-    given = {key: value for key, value in (("seeds", seeds), ("margin", margin)) if value is not None}
+    given = {key: value for key, value in options.items() if value is not None}
     return well_formed({**read_study(path, scale, variant), **given}, str(path)), path
 
 

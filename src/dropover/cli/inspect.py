@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, failures_told
-from dropover.cli.options import directory, number
+from dropover.cli.options import Device, Precision, directory, number
 
 if TYPE_CHECKING:
     from dropover.lab.report.inspection import Subject
@@ -37,17 +37,22 @@ def inspect(
     out: Annotated[Path, directory("Where the pictures go.")] = RESULTS / "inspect",
     eps: Annotated[float, typer.Option(min=0, max=1, metavar="E", help="The attack's size in L∞, in pixels.")] = 0.1,
     images: Annotated[int, typer.Option(min=1, max=20, metavar="N", help="How many images a picture shows.")] = 8,
+    device: Device = None,
+    precision: Precision = None,
 ) -> None:
     """Draw a trained net from inside.
 
     Activations, what its layers (or FDD, if it has none) drop, what its maps look at by density, and the images that it
     gets, noisy and attacked. Writes SVG, PDF and PNG files and a page, index.html.
     """
+    from dropover.lab.devices import check
     from dropover.lab.report.inspection import draw_all, write_inspection
     from dropover.lab.study import DataSettings
 
     with failures_told(out, ValueError):
+        check(device or "auto", precision or "fp32")
         shown = _shown(model, DataSettings(name=data, folder=folder, size=size), weights, at or [], images)
+        shown = shown.on(device or "auto", precision or "fp32")
     places = [f"{each.place}: {each.content}" for each in shown.positions]
     facts = {
         "Network": f"{model}, {sum(each.numel() for each in shown.model.parameters()):,} parameters",

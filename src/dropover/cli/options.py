@@ -17,4 +17,11 @@ def directory(text: str) -> Any:
     return typer.Option(metavar="DIR", help=text)
 
 
-Jobs = Annotated[int | None, number("Processes, of one thread each. [default: one a core]")]
+Jobs = Annotated[int | None, number("Processes, of one thread each. [default: one a core, or one a GPU]")]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="DEVICE", help="auto, cpu, cuda, one of several such as cuda:1, or mps. [default: auto]"),
+]
+Precision = Annotated[
+    Literal["fp32", "bf16"] | None, typer.Option(help="float32, or mixed with bfloat16. [default: fp32]")
+]

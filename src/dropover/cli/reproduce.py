@@ -1,16 +1,19 @@
 """`dropover reproduce`: a table or figure of one of the papers, ours beside theirs."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Jobs, Scale, directory, number
+from dropover.cli.options import Device, Jobs, Precision, Scale, directory, number
 
 if TYPE_CHECKING:
     from dropover.lab.reproductions import Reproduction
+    from dropover.lab.reproductions.parts.running import Plan
     from dropover.lab.reproductions.parts.studies import Evidence
     from dropover.lab.running.events import Listener
     from dropover.lab.study import Study
@@ -23,6 +26,8 @@ def reproduce(
     ] = "laptop",
     seeds: Annotated[int | None, number("Run N seeds instead of the scale's.")] = None,
     jobs: Jobs = None,
+    device: Device = None,
+    precision: Precision = None,
     out: Annotated[
         Path | None, directory("Where nets, trials and NAME/ go. [default: results/reproduce/SCALE]")
     ] = None,
@@ -44,7 +49,10 @@ def reproduce(
     else:
         with failures_told(RESULTS, UnknownNameError):
             reproduction = REPRODUCTIONS.get(name)
-        _run(reproduction, scale, seeds, jobs, out or RESULTS / "reproduce" / scale)
+        from dropover.lab.reproductions.parts.running import plan
+
+        planning = partial(plan, reproduction, scale, seeds, device or "auto", precision or "fp32")
+        _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale)
 
 
 def _list() -> None:
@@ -58,17 +66,22 @@ def _list() -> None:
     print_list(("name", "paper", "what it shows", "studies"), rows, wrap=("what it shows",))
 
 
-def _run(reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: int | None, store: Path) -> None:
+def _run(
+    reproduction: "Reproduction",
+    scale: Scale,
+    planning: "Callable[[], Plan]",
+    jobs: int | None,
+    store: Path,
+) -> None:
     from dropover.cli.paper_table import show
     from dropover.lab.data import DataError
-    from dropover.lab.machine import usable_cores
-    from dropover.lab.reproductions.parts.running import plan, run
-    from dropover.lab.reproductions.parts.writing import write_reproduction
+    from dropover.lab.devices import jobs_on
+    from dropover.lab.reproductions.parts.reproducing import carry_out
     from dropover.lab.running.study_file import StudyError
     from dropover.lab.telling.live import live
     from dropover.lab.telling.terminal import say
 
-    workers, folder = jobs or usable_cores(), store / reproduction.name
+    folder = store / reproduction.name
 
     def watched(study: "Study", number: int, count: int) -> AbstractContextManager["Listener"]:
         if count > 1:
@@ -76,20 +89,17 @@ def _run(reproduction: "Reproduction", scale: Scale, seeds: int | None, jobs: in
         return live(study, workers)
 
     with stops_told(f"Stopped: what is finished is kept. {goes_on()}"), failures_told(folder, StudyError, DataError):
-        planned = plan(reproduction, scale, seeds)
+        planned = planning()
+        workers = jobs or jobs_on(planned.studies[0][1].device)
         for line in planned.missing:
             typer.echo(f"Left out, for want of the images: {line}", err=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        outcome = run(planned, scale, store, folder, workers, watched)
-        for line in outcome.failures:
+        made = carry_out(reproduction, planned, scale, store, workers, watched, command_line())
+        for line in made.evidence.failures:
             typer.echo(line, err=True)
-        page = None
-        if outcome.runs:
-            items = reproduction.draw(outcome)
-            page, *others = write_reproduction(folder, reproduction, outcome, items, command_line())
-            show(reproduction, outcome, items)
-            typer.echo(f"Written: {', '.join(str(file) for file in (page, *others))}")
-        _leave(outcome, page)
+        if made.files:
+            show(reproduction, made.evidence, made.items)
+            typer.echo(f"Written: {', '.join(map(str, made.files))}")
+        _leave(made.evidence, made.files[0] if made.files else None)
 
 
 def _leave(outcome: "Evidence", page: Path | None) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dropover import validation
+from dropover.lab.devices import jobs_on
 from dropover.lab.growing import Growth, Limits, Round, grow
-from dropover.lab.machine import usable_cores
 from dropover.lab.models.parts.building import NONE
 from dropover.lab.models.parts.users import arm_of
 from dropover.lab.records.sources import forget_sources
@@ -78,8 +78,8 @@ def compare(
         version: What this state of the function's code is called. Without it its source decides whether kept trials
             are taken over.
         out: The folder for trials, and for the files of `Result.save`; by default results/NAME.
-        jobs: Processes, of one thread each; by default one a core. A function that other processes can't import, of a
-            notebook say, runs in this one.
+        jobs: Processes, of one thread each; by default one a core, or one a GPU. A function that other processes can't
+            import, of a notebook say, runs in this one.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         precision: "fp32" or "bf16".
         until_decided: Add seeds where they are needed, until every arm is decided.
@@ -193,7 +193,7 @@ def _jobs(study: Study, jobs: int | None) -> int:
             )
         return 1
     _check_script()
-    return usable_cores() if jobs is None else validation.whole("jobs", jobs, 1)
+    return jobs_on(study.device) if jobs is None else validation.whole("jobs", jobs, 1)
 
 
 def _check_script() -> None:

@@ -20,17 +20,24 @@ def pixels(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Examples:
-    """Test images to score a model on, bytes or in [0, 1] (N, C, H, W), their classes, and how many at once."""
+    """Test images to score a model on, bytes or in [0, 1] (N, C, H, W), their classes, and how many at once.
+
+    The classes are on the model's device; the images may be elsewhere, see `Data.to`.
+    """
 
     images: Tensor
     labels: Tensor
     batch_size: int
 
     def batches(self) -> list[tuple[Tensor, Tensor]]:
-        """Pixels in [0, 1] and classes, batch by batch."""
+        """Pixels in [0, 1] and classes, batch by batch, on the device of the classes."""
         starts = range(0, len(self.labels), self.batch_size)
         parts = [slice(start, start + self.batch_size) for start in starts]
-        return [(pixels(self.images[part]), self.labels[part]) for part in parts]
+        return [(pixels(self.images[part].to(self.labels.device)), self.labels[part]) for part in parts]
+
+    def chosen(self, index: Tensor) -> "Examples":
+        """Those at some positions, int64 (N,)."""
+        return Examples(self.images[index.to(self.images.device)], self.labels[index], self.batch_size)
 
 
 def logits_on(model: nn.Module, examples: Examples, seed: int) -> Tensor:
@@ -43,6 +50,6 @@ def scored(model: nn.Module, examples: Examples, seed: int, change: Callable[[Te
     parts = []
     for number, (images, _) in enumerate(examples.batches()):
         changed = change(images)
-        with seeded(seed, inference_stream(number)), torch.inference_mode():
+        with seeded(seed, inference_stream(number), images.device), torch.inference_mode():
             parts.append(model(changed))
     return torch.cat(parts)

@@ -7,8 +7,8 @@ nothing else.
 
 import hashlib
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -47,11 +47,29 @@ def generator(seed: int, name: str) -> torch.Generator:
 
 
 @contextmanager
-def seeded(seed: int, name: str) -> Iterator[None]:
-    """Have torch's default CPU generator read the stream `name`, and put it back as it was, after an error too."""
-    with torch.random.fork_rng(devices=[]):
-        # torch.manual_seed would reseed every accelerator as well, which fork_rng does not put back here.
+def random_states_kept(devices: Iterable[torch.device] = ()) -> Iterator[None]:
+    """Put the default generators of the CPU and of these devices back as they were, after an error too."""
+    with ExitStack() as kept:
+        for device in {device for device in devices if device.type not in ("cpu", "meta")}:
+            kept.enter_context(torch.random.fork_rng([device.index or 0], device_type=device.type))
+        kept.enter_context(torch.random.fork_rng([]))
+        yield
+
+
+@contextmanager
+def seeded(seed: int, name: str, device: torch.device | None = None) -> Iterator[None]:
+    """Have torch's default generators read the stream `name`: the CPU's, and that of a device where one is in use.
+
+    They are put back as they were, after an error too. On another kind of device the stream has other numbers.
+    """
+    used = [] if device is None or device.type == "cpu" else [device]
+    with random_states_kept(used):
+        # torch.manual_seed would reseed every accelerator as well, which is not put back here.
         torch.default_generator.manual_seed(stream_seed(seed, name))
+        for each in used:
+            module = torch.get_device_module(each)
+            generators = getattr(module, "default_generators", None)  # MPS has one device, and no such tuple
+            (generators[each.index or 0] if generators else module).manual_seed(stream_seed(seed, name))
         yield
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dropover.registry import Registry
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+
+_MOST = 1 << 30
+"""Bytes of images that a device is given at once; of a larger set it gets each batch when its turn has come."""
 
 
 class DataError(ValueError):
@@ -31,6 +36,19 @@ class Data:
     test_labels: Tensor
     classes: tuple[str, ...]
     scored: Literal["test", "validation"] = "test"
+
+    def to(self, device: torch.device) -> Data:
+        """The same with its labels on a device, and its images too unless they are larger than a gigabyte."""
+        images = (self.train_images, self.test_images)
+        where = device if sum(each.nbytes for each in images) <= _MOST else self.train_images.device
+        train_images, test_images = (each.to(where) for each in images)
+        return replace(
+            self,
+            train_images=train_images,
+            train_labels=self.train_labels.to(device),
+            test_images=test_images,
+            test_labels=self.test_labels.to(device),
+        )
 
 
 def described(data: Data, name: str) -> str:

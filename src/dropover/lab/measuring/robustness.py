@@ -42,6 +42,7 @@ def right_under_attack(
 ) -> dict[float, Tensor]:
     """How often the model gets each image right after the attack has had it, in [0, 1], of shape (N,), for each ε.
 
+    They are on the CPU, whatever the model's device.
     The images come back from the attack and are scored anew: what the attack believes counts for nothing. Where
     inference is random they are scored as many times as the attack's `eot` says; else the share is 0 or 1.
 
@@ -62,12 +63,12 @@ def right_under_attack(
         report(number / len(batches))
         clean = CleanPass(known.logits[number * size : (number + 1) * size], known.random)
         # A model whose inference is random must not be scored with the very draws that the attack has seen.
-        with seeded(seed, f"{INFERENCE} under {settings.label} {number}"):
+        with seeded(seed, f"{INFERENCE} under {settings.label} {number}", images.device):
             perturbed = attack.run(model, images, labels, eps, draws, clean, **settings.settings)
         for radius, adversarial in zip(eps, perturbed, strict=True):
-            with seeded(seed, inference_stream(number)), torch.inference_mode():
+            with seeded(seed, inference_stream(number), images.device), torch.inference_mode():
                 scores = [model(adversarial).argmax(1) == labels for _ in range(times)]
-            shares[radius].append(torch.stack(scores).double().mean(0))
+            shares[radius].append(torch.stack(scores).to("cpu", torch.float64).mean(0))
     return {radius: torch.cat(parts) for radius, parts in shares.items()}
 
 
@@ -119,7 +120,7 @@ def attack_rows(
     attacks = study.evaluation.attacks
     norms = {attack.label: norm_of(attack) for attack in attacks}
     chosen = balanced_prefix(examples.labels, study.evaluation.attack_images or len(examples.labels))
-    attacked = Examples(examples.images[chosen], examples.labels[chosen], examples.batch_size)
+    attacked = examples.chosen(chosen)
     rates = study.evaluation.inference_rates if any(True for _ in regularizers(model)) else []
 
     def survival(part: int, logits: Tensor) -> dict[tuple[str, float], Tensor]:
@@ -130,7 +131,7 @@ def attack_rows(
 
     started = time.perf_counter()
     survivors = survival(0, clean)
-    before = clean[chosen].argmax(1) == attacked.labels
+    before = _right(clean[chosen], attacked)
     images = len(survivors) * len(before)
     rows = [Row(PER_SECOND, None, images / (time.perf_counter() - started))] if survivors else []
     worst: dict[tuple[str, float], Tensor] = {}
@@ -153,6 +154,11 @@ def attack_rows(
     return rows
 
 
+def _right(logits: Tensor, examples: Examples) -> Tensor:
+    """Which images are right by these logits, (N,) on the CPU."""
+    return (logits.argmax(1) == examples.labels).to("cpu")
+
+
 def _survival(
     attacks: list[AttackSettings],
     model: nn.Module,
@@ -164,8 +170,8 @@ def _survival(
     """How far each image, right on a clean pass with these logits, still is: per attack and ε (N, in [0, 1])."""
     if not attacks:
         return {}
-    before = logits.argmax(1) == attacked.labels
-    with seeded(seed, INFERENCE):
+    before = _right(logits, attacked)
+    with seeded(seed, INFERENCE, attacked.labels.device):
         known = CleanPass(logits, inference_is_random(model, pixels(attacked.images[: attacked.batch_size])))
     survivors: dict[tuple[str, float], Tensor] = {}
     for index, attack in enumerate(attacks):

@@ -13,8 +13,8 @@ from dropover.registry import Registry
 class Noise:
     """A kind of noise by name.
 
-    `draw(images, level, generator)` takes images (N, C, H, W) with pixels in [0, 1] and returns noisy ones; a level out
-    of range raises `ValueError`. `unit` says what a level measures.
+    `draw(images, level, generator)` takes images (N, C, H, W) with pixels in [0, 1], on the CPU, and returns noisy
+    ones; a level out of range raises `ValueError`. `unit` says what a level measures.
     """
 
     name: str
@@ -24,8 +24,8 @@ class Noise:
     draw: Callable[[Tensor, float, torch.Generator], Tensor]
 
     def apply(self, images: Tensor, level: float, generator: torch.Generator, *, clip: bool = True) -> Tensor:
-        """Noisy images, clipped back to [0, 1] unless told otherwise."""
-        noisy = self.draw(images, level, generator)
+        """Noisy images, clipped back to [0, 1] unless told otherwise; drawn on the CPU, the same for every device."""
+        noisy = self.draw(images.to("cpu"), level, generator).to(images.device)
         return noisy.clamp(0, 1) if clip else noisy
 
 

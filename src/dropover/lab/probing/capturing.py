@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dropover.insertion.layers import regularizers
 from dropover.insertion.modes import training_flags
+from dropover.lab.devices import device_of
 from dropover.lab.models.parts.positions import Place
 from dropover.lab.streams import seeded
 
@@ -19,7 +20,7 @@ PROBING = "probing"
 
 @dataclass(frozen=True)
 class Passage:
-    """What entered a module and what emerged from it: (N, *) each, detached, on the CPU."""
+    """What entered a module and what emerged from it: (N, *) each, detached, on the CPU, in float32 at least."""
 
     entered: Tensor
     emerged: Tensor
@@ -68,7 +69,8 @@ def capture(
         first = output[0] if isinstance(output, tuple | list) and output else output
         last[name] = _copy(args[0] if args else None), _copy(first)
 
-    with torch.no_grad(), seeded(seed, PROBING), training_flags(model, acting.__contains__), watching(modules, note):
+    drawing, acting_alone = seeded(seed, PROBING, device_of(model)), training_flags(model, acting.__contains__)
+    with torch.no_grad(), drawing, acting_alone, watching(modules, note):
         for batch in torch.split(images, batch_size):
             last.clear()
             model(batch)
@@ -114,4 +116,7 @@ def default_places(model: nn.Module, images: Tensor) -> list[Place]:
 
 
 def _copy(value: Any) -> Tensor | None:
-    return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else None
+    if not isinstance(value, Tensor):
+        return None
+    dtype = torch.promote_types(value.dtype, torch.float32) if value.is_floating_point() else value.dtype
+    return value.detach().to("cpu", dtype, copy=True)

@@ -15,7 +15,7 @@ GROUPS = ("low", "medium", "high")
 
 @dataclass(frozen=True)
 class Inverted:
-    """One image's maps, grouped by density and inverted."""
+    """One image's maps, grouped by density and inverted; all on the CPU."""
 
     image: Tensor  # (channels, height, width), pixels in [0, 1]
     projection: Projection  # where the maps lie on their principal axes
@@ -64,4 +64,5 @@ def inverted_groups(model: nn.Module, place: Place, image: Tensor) -> Inverted:
         )
     projection = project(maps)
     signal = invert(model, place, image, range(len(maps)))
-    return Inverted(image, projection, density_groups(projection.density), maps.flatten(1).amax(dim=1), heat(signal))
+    groups, response = density_groups(projection.density), maps.flatten(1).amax(dim=1)
+    return Inverted(image.to("cpu"), projection, groups, response, heat(signal))

@@ -37,7 +37,7 @@ def invert(model: nn.Module, place: Place, image: Tensor, units: Iterable[int], 
         at_once: Units led back in one pass.
 
     Returns:
-        (len(units), channels, height, width): the signal that reaches the pixels.
+        (len(units), channels, height, width): the signal that reaches the pixels, on the CPU.
 
     Raises:
         ValueError: the place is never reached, or what passes there is no tensor (N, units, *).
@@ -49,10 +49,10 @@ def invert(model: nn.Module, place: Place, image: Tensor, units: Iterable[int], 
             pixels = image.detach().expand(len(batch), *image.shape).clone().requires_grad_()
             output = _passing(model, place, pixels)
             signal = torch.zeros_like(output)
-            row = torch.arange(len(batch))
-            signal[row, batch] = output.detach()[row, batch]
-            parts.append(torch.autograd.grad(output, pixels, signal)[0])
-    return torch.cat(parts) if parts else image.new_zeros(0, *image.shape)
+            at = (torch.arange(len(batch), device=output.device), batch.to(output.device))
+            signal[at] = output.detach()[at]
+            parts.append(torch.autograd.grad(output, pixels, signal)[0].to("cpu"))
+    return torch.cat(parts) if parts else torch.zeros(0, *image.shape)
 
 
 def heat(signal: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dropover.compute.density import principal_projections, relative_density
 from dropover.insertion.modes import training_flags
+from dropover.lab.devices import device_of
 from dropover.lab.probing.capturing import PROBING
 from dropover.lab.streams import seeded
 from dropover.methods.density import DensityDropout
@@ -32,7 +33,8 @@ def project(maps: Tensor, layer: Regularizer | None = None, components: int = 2,
     """Project a sample's maps on their principal axes and let a layer draw once.
 
     Args:
-        maps: (channels, *), what enters the layer for one image; the channels first, wherever the layer has them.
+        maps: (channels, *), on the CPU, what enters the layer for one image; the channels first, wherever the layer
+            has them.
         layer: A layer that hits whole maps; by default the density dropout (FDD-2D or -3D) of as many components.
         components: Principal axes, 2 or 3.
         seed: Where the layer's draw begins.
@@ -45,14 +47,14 @@ def project(maps: Tensor, layer: Regularizer | None = None, components: int = 2,
     layer = DensityDropout(components) if layer is None else layer
     if not isinstance(layer.units, Channel):
         raise TypeError(f"a projection of maps needs a layer that hits whole maps, got {layer}")
-    sample = maps.unsqueeze(0).movedim(1, layer.channel_dim)
+    sample = maps.unsqueeze(0).movedim(1, layer.channel_dim).to(device_of(layer))
     points = principal_projections(maps.flatten(1).unsqueeze(0), components)
     bins = DEFAULT_BINS[components]
     if isinstance(layer.rule, DensityRates) and layer.rule.components == components:
         bins = layer.rule.bins or bins
     with training_flags(layer, lambda _module: True):
-        rates = layer.rates(sample)[0]
-    factor = factors(layer, sample, seed).movedim(layer.channel_dim, 1)[0]
+        rates = layer.rates(sample)[0].to("cpu")
+    factor = factors(layer, sample, seed).movedim(layer.channel_dim, 1)[0].to("cpu")
     return Projection(
         points[0],
         bins,
@@ -70,6 +72,6 @@ def factors(layer: Regularizer, x: Tensor, seed: int = 0) -> Tensor:
     elements that are 0, whose output does not show whether they were hit. The layer's training flag is put back.
     """
     x = x.detach().requires_grad_()
-    with torch.enable_grad(), seeded(seed, PROBING), training_flags(layer, lambda _module: True):
+    with torch.enable_grad(), seeded(seed, PROBING, x.device), training_flags(layer, lambda _module: True):
         (factor,) = torch.autograd.grad(layer(x).sum(), x)
     return factor

@@ -1,7 +1,8 @@
 """What a trial's results, and a trained net, are determined by: named ingredients, and one digest of them all.
 
 The ingredients are "settings" (of model, training, evaluation and arm, less the arm's name), "seed", "data" (by
-content), "user code" (file by file), "code" (this package's) and "versions". What things are called, where they lie and
+content), "computed" (the kind of device, and the precision), "user code" (file by file), "code" (this package's) and
+"versions". What things are called, where they lie and
 in which order they come is not among them.
 """
 
@@ -12,11 +13,12 @@ from typing import Any
 
 import dropover
 from dropover.lab.data.parts.loading import content_of
+from dropover.lab.devices import device_named
 from dropover.lab.digests import of_bytes, of_plain
 from dropover.lab.machine import deciding_versions
 from dropover.lab.models.parts.foreign import TIMM
 from dropover.lab.records.sources import UserSources, user_sources
-from dropover.lab.study import Arm, FunctionSettings, Study
+from dropover.lab.study import Arm, Study
 from dropover.lab.user_code import is_user_code
 
 Ingredients = Mapping[str, Any]
@@ -60,6 +62,7 @@ def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
 
     Raises:
         DataError, UnknownNameError: the images can't be had.
+        DeviceError: the device can't be had.
         ValueError: the user's code can't be had.
     """
     what = {"trial"} if study.trial else {"model", "training"}
@@ -83,29 +86,25 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
 
     Files and folders of this package that are left out do not count.
     """
-    if study.trial is not None:
-        return _around_function(study.trial, left_out)
-    of_timm = study.model.name.startswith(TIMM)
-    names = [study.data.name] if of_timm else [study.model.name, study.data.name]
-    sources = [user_sources(name) for name in names if is_user_code(name)]
+    of_timm = study.trial is None and study.model.name.startswith(TIMM)
+    sources = _sources(study)
     packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
     return {
-        "data": content_of(study.data),
+        "data": content_of(study.data) if study.trial is None else "",
+        "computed": {"device": device_named(study.device).type, "precision": study.precision},
         "user code": {file: digest for each in sources for file, digest in each.files.items()},
         "code": code(left_out),
         "versions": deciding_versions(packages),
     }
 
 
-def _around_function(function: FunctionSettings, left_out: tuple[str, ...]) -> dict[str, Any]:
-    """What the trials of the user's function share. Where its version is given, its source does not count."""
-    sources = UserSources({"version": function.version}, ()) if function.version else user_sources(function.function)
-    return {
-        "data": "",
-        "user code": sources.files,
-        "code": code(left_out),
-        "versions": deciding_versions(sources.packages),
-    }
+def _sources(study: Study) -> list[UserSources]:
+    """The user's code that a study runs. Where he says which version his function is, its source does not count."""
+    if study.trial is not None and study.trial.version:
+        return [UserSources({"version": study.trial.version}, ())]
+    names = [study.model.name, study.data.name] if study.trial is None else [study.trial.function]
+    # A name of timm's has a colon too.
+    return [user_sources(name) for name in names if is_user_code(name) and not name.startswith(TIMM)]
 
 
 @functools.cache

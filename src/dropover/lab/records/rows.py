@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 CLEAN, WORST, PER_SECOND = "clean", "worst", "attacked_per_second"
@@ -31,5 +32,6 @@ class Row:
 
 
 def share(right: Tensor) -> float:
-    """The share of true values; NaN for the share of nothing."""
-    return float(right.double().mean())
+    """The share of true values, on whatever device; NaN for the share of nothing."""
+    # Not every device knows float64.
+    return float(right.to("cpu", torch.float64).mean())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dropover.lab.devices import circumstances
 from dropover.lab.digests import of_plain
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.again import EarlierTrial
@@ -31,7 +32,8 @@ class Finished:
 
 def write_trial(folder: Path, study: Study, trial: TrialKey, rows: Sequence[Row], seconds: float) -> Finished:
     """Write a finished trial to its file and return it."""
-    finished = Finished(trial, rows, seconds, {**versions(), **machine()})
+    here = {**versions(), **machine(), **circumstances(study.device, study.precision)}
+    finished = Finished(trial, rows, seconds, here)
     content = {
         "study": study.name,
         "arm": trial.arm.label,

@@ -8,6 +8,7 @@ import pandas as pd
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
+from dropover.lab.devices import circumstances
 from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
 from dropover.lab.machine import machine, versions
@@ -36,7 +37,7 @@ def write_files(
     Returns:
         What the page says, if there is one.
     """
-    details = _details(outcome, jobs, command)
+    details = _details(study, outcome, jobs, command)
     grew = {} if growth is None else {"until_decided": _growth(growth)}
     write_text(folder / "study.toml", study_text(study, {**details, **grew}))
     answer = answer_of(study, outcome, command, growth)
@@ -57,7 +58,7 @@ def answer_of(study: Study, outcome: StudyRun, command: str = "", growth: Growth
 
 def page_of(answer: Answer, outcome: StudyRun, jobs: int, growth: Growth | None = None) -> str:
     """The page, as HTML. Arguments as for `write_files`."""
-    details = _details(outcome, jobs, answer.command)
+    details = _details(answer.study, outcome, jobs, answer.command)
     return render(answer, outcome, _counts(answer.study, answer.table), details, growth)
 
 
@@ -93,8 +94,8 @@ def _growth(growth: Growth) -> dict[str, Any]:
     }
 
 
-def _details(outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
-    here = {**versions(), **machine()}
+def _details(study: Study, outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
+    here = {**versions(), **machine(), **circumstances(study.device, study.precision)}
     # Trials of another version are never taken over, but those of another machine are.
     elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(here["cpu"])}
     return {

@@ -1,7 +1,7 @@
 """What a trained net looks like from inside: every picture that applies to it, as files and on one page."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from dropover.insertion.hooks import inserted_at
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.data import Data
 from dropover.lab.data.parts.loading import balanced_prefix
+from dropover.lab.devices import device_named, put
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.measuring.robustness import right_under_noise
 from dropover.lab.models.parts.positions import Place, PlaceInfo
@@ -27,6 +28,7 @@ from dropover.lab.probing.projecting import project
 from dropover.lab.records.files import write_text
 from dropover.lab.report.templates import environment
 from dropover.lab.streams import generator
+from dropover.lab.study import Precision
 from dropover.parts.units import Channel
 from dropover.regularizer import Regularizer
 
@@ -54,7 +56,7 @@ class Subject:
 
     Attributes:
         model: Maps pixels in [0, 1] to logits; in evaluation mode.
-        data: Test images are those that are shown.
+        data: Test images are those that are shown; on the model's device.
         positions: Where to look.
         count: How many images a picture has in a row.
     """
@@ -64,16 +66,21 @@ class Subject:
     positions: Sequence[PlaceInfo]
     count: int
 
+    def on(self, device: str, precision: Precision) -> "Subject":
+        """The same with its net and its images on a device, as a study calls it; raises as `device_named`."""
+        there = device_named(device)
+        return replace(self, model=put(self.model, there, precision), data=self.data.to(there))
+
     def first(self, count: int) -> Examples:
         """That many test images at the most, classes taking turns."""
         labels = self.data.test_labels
         chosen = balanced_prefix(labels, min(count, len(labels)))
-        return Examples(self.data.test_images[chosen], labels[chosen], 250)
+        return Examples(self.data.test_images, labels, 250).chosen(chosen)
 
     @property
     def images(self) -> Tensor:
-        """The images of a row; pixels in [0, 1]."""
-        return pixels(self.first(self.count).images)
+        """The images of a row; pixels in [0, 1], on the CPU, where they are drawn."""
+        return pixels(self.first(self.count).images.to("cpu"))
 
     @property
     def examples(self) -> Examples:
@@ -196,9 +203,9 @@ def _adversarial(subject: Subject, eps: float) -> Drawing:
     """Images that the net gets right, what an attack of size ε makes of them, and the difference."""
     model, examples = subject.model, subject.examples
     right = (logits_on(model, examples, 0).argmax(1) == examples.labels).nonzero().flatten()
-    candidates = right if len(right) else torch.arange(len(examples.labels))
+    candidates = right if len(right) else torch.arange(len(examples.labels), device=examples.labels.device)
     chosen = candidates[balanced_prefix(examples.labels[candidates], min(subject.count, len(candidates)))]
-    images, labels = pixels(examples.images[chosen]), examples.labels[chosen]
+    ((images, labels),) = examples.chosen(chosen).batches()
     (attacked,) = ATTACKS.get(ATTACK).run(model, images, labels, [eps], generator(0, PROBING))
     with torch.no_grad():
         before, after = model(images).argmax(1), model(attacked).argmax(1)
@@ -208,7 +215,7 @@ def _adversarial(subject: Subject, eps: float) -> Drawing:
         f"{said if len(right) else 'The net is right about no image: there is nothing to attack.'} The difference is "
         f"drawn around grey."
     )
-    picture = adversarial_images(images, attacked, subject.names(before), subject.names(after))
+    picture = adversarial_images(images.to("cpu"), attacked.to("cpu"), subject.names(before), subject.names(after))
     return Drawing("adversarial", "Images under attack", caption, picture)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dropover.lab.devices import device_of
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
 from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, WORST, Row, share
@@ -73,6 +74,8 @@ def run_trial(
         measuring(1.0, "done")
         return rows
     model.eval()
+    if study.trial is not None:
+        images = (images[0].to(device_of(model)), images[1].to(device_of(model)))
     examples = Examples(*images, study.evaluation.batch_size)
     clean = logits_on(model, examples, seed)
     accuracy = share(clean.argmax(1) == examples.labels)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from dropover.lab import devices
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.parts.task import PIXELS, Terms
 from dropover.lab.blame import ForeignError, Problem, is_foreign, one_line
@@ -38,6 +39,7 @@ def problems_of(study: Study) -> list[Problem]:
     has that error as its cause.
     """
     check = _Check(study)
+    check.device()
     if study.trial is not None:
         check.function(study.trial)
         return check.problems
@@ -102,6 +104,13 @@ class _Check:
         for name in unknown:
             self.say(f"{key}.{name}", f"{what} has no such setting: {did_you_mean(name, settings, most=2)}{there_are}")
         return bool(unknown)
+
+    def device(self) -> None:
+        """Whether this machine has the device, and that knows the precision."""
+        try:
+            devices.check(self.study.device, self.study.precision)
+        except devices.DeviceError as error:
+            self.problems.append(Problem(str(error)))
 
     def data(self) -> Data | None:
         """The images, or None where they can't be had."""

@@ -23,7 +23,7 @@ def train_on_images(
         DivergedError: the training loss became infinite or NaN.
     """
     study = trial.study
-    data = load_data(study.data)
+    data = load_data(study.data).to(trial.device)
 
     def report(done: float, accuracy: float | None) -> None:
         trial.progress(done, **({} if accuracy is None else {"accuracy": accuracy}))

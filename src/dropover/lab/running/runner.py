@@ -58,7 +58,7 @@ def run_study(
     Args:
         study: What to run.
         folder: Where results.csv goes, and the trials with it; made if missing.
-        jobs: Number of worker processes, at least 1.
+        jobs: Number of worker processes, at least 1; they take turns on the study's devices.
         listener: Called in this process with every event.
         trial: The function that runs one trial, importable by the workers.
         store: Where trials are kept that several studies share, instead of in `folder`.

@@ -13,6 +13,7 @@ from torch import nn
 from dropover import validation
 from dropover.insertion import regularizers
 from dropover.insertion.modes import Example
+from dropover.lab.devices import device_named
 from dropover.lab.models.parts.users import place_in
 from dropover.lab.records.rows import Row
 from dropover.lab.records.trials import key_of
@@ -72,7 +73,7 @@ class Trial:
     @property
     def device(self) -> torch.device:
         """Where the model and its data belong; the study's `device`."""
-        return torch.device("cpu")
+        return device_named(self.study.device)
 
     @property
     def precision(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from dropover.lab.devices import slots
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.events import Failed, Moved, Returned, Started
@@ -30,12 +31,21 @@ def in_workers(
 ) -> Generator[Started | Moved | Failed | Returned]:
     """Run the waiting trials in up to `jobs` processes; none is left when the iteration ends, however it does.
 
-    What they print goes to a file of the folder.
+    The processes take turns on the study's devices. What they print goes to a file of the folder.
     """
-    work = pickle.dumps((study, Guarded(trial, surroundings(study))))
+    guarded = Guarded(trial, surroundings(study))
+    work = {
+        str(device): pickle.dumps((study.model_copy(update={"device": str(device)}), guarded))
+        for device in slots(study.device)
+    }
     workers: list[_Worker] = []
+
+    def make_worker() -> _Worker:
+        device = min(work, key=lambda device: sum(worker.device == device for worker in workers))
+        return _Worker(work[device], folder, device)
+
     try:
-        yield from _work_off(waiting, jobs, workers, lambda: _Worker(work, folder), time_is_up)
+        yield from _work_off(waiting, jobs, workers, make_worker, time_is_up)
     finally:
         with stops_held():
             for worker in workers:
@@ -73,15 +83,16 @@ def _work_off(
 
 
 class _Worker:
-    """One process and the pipe to it.
+    """One process with a device of its own, if there are enough, and the pipe to it.
 
     A pipe for each process, rather than a pool with one queue, tells whose process died: a pool that loses one of its
     processes to the memory killer gives up all that it was running.
     """
 
-    def __init__(self, work: bytes, folder: Path) -> None:
+    def __init__(self, work: bytes, folder: Path, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
+        self.device = device
         self._output = folder / OUTPUT
         self._process = context.Process(target=begin, args=(work, theirs, folder), daemon=True)
         self._process.start()

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 from dropover.lab.study import names
 
 Scale = Literal["smoke", "laptop", "paper"]
+Precision = Literal["fp32", "bf16"]
 Level = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 LearningRate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
@@ -145,9 +146,9 @@ class Study(_Table):
     reference: str = "none"
     margin: Annotated[float, Field(gt=0, le=100)] = 0.5
     """Points of accuracy within which two arms are level."""
-    device: str = "auto"
+    device: Annotated[str, AfterValidator(names.device)] = "auto"
     """Where it is computed: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     trial: FunctionSettings | None = None
     """The user's own training function, in place of `data`, `model` and `training`."""
     measures: dict[str, MeasureSettings] = {}

@@ -27,6 +27,13 @@ def folder_name(name: str) -> str:
     return name
 
 
+def device(word: str) -> str:
+    """The word itself, if it can mean a device, on whatever machine, or `ValueError`."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", word):
+        raise ValueError("must be auto, cpu, cuda, one of several such as cuda:1, or mps")
+    return word
+
+
 def label(text: str) -> str:
     """The text itself, if it can be shown on one line of a table, any letters and signs, or `ValueError`."""
     if not text.strip():

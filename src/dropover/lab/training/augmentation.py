@@ -10,14 +10,16 @@ PADDING = 4
 
 
 def augmented(images: Tensor, names: Collection[str], draws: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), of any type, of which every one is changed at random.
+    """Images (N, C, H, W), of any type and on any device, of which every one is changed at random.
 
     The names are "crop" and "flip", in any order; a crop is always taken first.
     """
     if "crop" in names:
-        images = cropped(images, torch.randint(2 * PADDING + 1, (2, len(images)), generator=draws))
+        offsets = torch.randint(2 * PADDING + 1, (2, len(images)), generator=draws)
+        images = cropped(images, offsets.to(images.device))
     if "flip" in names:
-        images = flipped(images, torch.randint(2, (len(images),), generator=draws).bool())
+        which = torch.randint(2, (len(images),), generator=draws).bool()
+        images = flipped(images, which.to(images.device))
     return images
 
 
@@ -30,7 +32,7 @@ def cropped(images: Tensor, offsets: Tensor) -> Tensor:
     padded = F.pad(images, [PADDING] * 4)
     # A view of all 81 windows of each image; indexing copies one of them, and no pixel is visited twice.
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    return windows[torch.arange(len(images)), :, offsets[0], offsets[1]]
+    return windows[torch.arange(len(images), device=images.device), :, offsets[0], offsets[1]]
 
 
 def flipped(images: Tensor, which: Tensor) -> Tensor:

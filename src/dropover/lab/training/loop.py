@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from dropover.lab.data import Data
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.models.parts.placed_layers import parameters_of
+from dropover.lab.records.rows import share
 from dropover.lab.streams import AUGMENTATION, BATCHES, REGULARIZER, generator, seeded
 from dropover.lab.study import TrainingSettings
 from dropover.lab.training.augmentation import augmented
@@ -60,7 +61,7 @@ def train(
 
     Args:
         model: Maps images with pixels in [0, 1] to logits.
-        data: Images to train on, and to measure each epoch on.
+        data: Images to train on, and to measure each epoch on; their labels are on the model's device.
         settings: Epochs, batch size, optimiser and its schedule, augmentation.
         seed: The trial's seed, which the batches, their augmentation and the regularizer's numbers come from.
         label: The arm's name, for an error.
@@ -77,11 +78,12 @@ def train(
     order, changes = generator(seed, BATCHES), generator(seed, AUGMENTATION)
     epochs: list[Epoch] = []
     seconds = 0.0
-    with seeded(seed, REGULARIZER):
+    with seeded(seed, REGULARIZER, data.train_labels.device):
         for number in range(settings.epochs):
             started = time.perf_counter()
             model.train()
-            summed = 0.0
+            losses: list[Tensor] = []
+            sizes: list[int] = []
             for index, (images, labels) in enumerate(_batches(data, batches, order, settings.augment, changes)):
                 loss = F.cross_entropy(model(images), labels)
                 optimizer.zero_grad()
@@ -89,10 +91,12 @@ def train(
                 optimizer.step()
                 if annealing is not None:
                     annealing.step()
-                summed += loss.item() * len(labels)
+                losses.append(loss.detach())  # not read yet: that would wait for the device at every step
+                sizes.append(len(labels))
                 if index % _REPORT_EVERY == _REPORT_EVERY - 1:
                     done = (number + (index + 1) / batches) / settings.epochs
                     report(done, epochs[-1].test_accuracy if epochs else None)
+            summed = sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
             seconds += time.perf_counter() - started
             if not math.isfinite(summed):
                 raise DivergedError(
@@ -117,17 +121,19 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """All training images in random order, in `count` batches whose sizes differ by one at most, augmented.
 
+    They come on the device of their labels, wherever the images are.
     Even sizes, so that batch norm never meets a left-over batch of a single image.
     """
-    shuffled = torch.randperm(len(data.train_images), generator=order)
+    device = data.train_labels.device
+    shuffled = torch.randperm(len(data.train_images), generator=order).to(data.train_images.device)
     for index in shuffled.tensor_split(count):
         # On bytes, which are a quarter of the floats.
-        yield pixels(augmented(data.train_images[index], augment, changes)), data.train_labels[index]
+        images = augmented(data.train_images[index], augment, changes)
+        yield pixels(images.to(device)), data.train_labels[index.to(device)]
 
 
 def _measured(model: nn.Module, data: Data, train_loss: float, test_batch: int, seed: int) -> Epoch:
     model.eval()
     logits = logits_on(model, Examples(data.test_images, data.test_labels, test_batch), seed)
     loss = F.cross_entropy(logits, data.test_labels)
-    accuracy = (logits.argmax(1) == data.test_labels).double().mean()
-    return Epoch(train_loss, float(loss), float(accuracy))
+    return Epoch(train_loss, float(loss), share(logits.argmax(1) == data.test_labels))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dropover.lab.data import Data
+from dropover.lab.devices import device_named, put
 from dropover.lab.digests import of_plain, of_tensors
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.models.parts.placed_layers import load_net_state, net_state
@@ -36,10 +37,12 @@ def trained_net(
 ) -> tuple[nn.Module, Trained]:
     """The trained net of one arm and seed, in evaluation mode, with the record of its training.
 
-    The study has been checked, and the data are its images. Nets are read from `folder`, or trained and then kept
-    there; without it nothing is kept. `report` is that of `train`, which may raise `DivergedError`; `notify` is called
-    with a line about a file that is not what was kept, and is set aside.
+    The study has been checked, and the data are its images. The net comes on the study's device, as `put` puts it.
+    Nets are read from `folder`, or trained and then kept there; without it nothing is kept. `report` is that of
+    `train`, which may raise `DivergedError`; `notify` is called with a line about a file that is not what was kept, and
+    is set aside.
     """
+    device = device_named(study.device)
     model = build_model(study, arm, seed, data)
     path = None if folder is None else net_path(folder, study, arm, seed)
     if path is not None:
@@ -50,8 +53,9 @@ def trained_net(
             notify(f"{set_aside(path, reason)}; {arm.label}, seed {seed} is trained again")
             model = build_model(study, arm, seed, data)  # the file may have been read in part
         if kept is not None:
-            return model.eval(), kept
-    trained = train(model, data, study.training, seed, arm.label, study.evaluation.batch_size, report)
+            return put(model, device, study.precision).eval(), kept
+    put(model, device, study.precision)
+    trained = train(model, data.to(device), study.training, seed, arm.label, study.evaluation.batch_size, report)
     if path is not None:
         # Tensors and plain data only, nothing that would run when it is read.
         state, record = net_state(model), asdict(trained)
@@ -63,7 +67,7 @@ def trained_net(
 def _load(path: Path, model: nn.Module) -> Trained | None:
     """Fill `model` from the file and return its record; None without such a file, `DamagedError` if it is damaged."""
     try:
-        kept = torch.load(path, weights_only=True)
+        kept = torch.load(path, map_location="cpu", weights_only=True)
         record = kept["trained"]
         if kept["checksum"] != _checksum(kept["state"], record):
             raise DamagedError("was changed since it was written")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dropover.lab.attacks.parts.losses import Loss
 from dropover.lab.attacks.parts.norms import NORMS, Norm
+from dropover.lab.streams import random_states_kept
 from dropover.validation import choice, number, settle, whole
 
 PIXELS, NORMALISED = "pixels", "normalised"
@@ -76,9 +77,8 @@ def model_untouched(model: nn.Module) -> Iterator[None]:
     """
     flags = [(module, module.training) for module in model.modules()]
     wanting = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    accelerators = {p.device.index for p in model.parameters() if p.device.type not in ("cpu", "meta")}
     try:
-        with torch.random.fork_rng(devices=accelerators):
+        with random_states_kept(parameter.device for parameter in model.parameters()):
             model.eval()
             for parameter in wanting:
                 # Gradients of the weights would cost a third of the time and be thrown away.

@@ -73,7 +73,7 @@ def balanced_prefix(labels: Tensor, count: int) -> Tensor:
     turn = torch.empty_like(labels)
     for label in range(int(labels.max()) + 1):
         members = (labels == label).nonzero().flatten()
-        turn[members] = torch.arange(len(members))
+        turn[members] = torch.arange(len(members), device=labels.device)
     return turn.sort(stable=True).indices[:count].sort().values
 
 

@@ -59,5 +59,5 @@ def place_arm(model: nn.Module, study: Study, arm: Arm, images: Tensor) -> Plan:
 
 
 def shown_images(data: Data) -> Tensor:
-    """Two images, as every network is shown once before it is trained; pixels in [0, 1]."""
-    return pixels(data.train_images[:2])
+    """Two images, as every network is shown once before it is trained; pixels in [0, 1], on the CPU as the network."""
+    return pixels(data.train_images[:2].to("cpu"))

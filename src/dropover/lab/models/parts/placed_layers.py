@@ -19,9 +19,9 @@ def parameters_of(model: nn.Module) -> list[nn.Parameter]:
 
 
 def net_state(model: nn.Module) -> dict[str, Tensor]:
-    """The `state_dict` of the model and, under keys that begin with "placed ", those of its inserted layers."""
+    """The `state_dict` of the model and, under keys that begin with "placed ", of its inserted layers; on the CPU."""
     parts = {"": model, **_inserted(model)}
-    return {prefix + key: value for prefix, part in parts.items() for key, value in part.state_dict().items()}
+    return {prefix + key: value.to("cpu") for prefix, part in parts.items() for key, value in part.state_dict().items()}
 
 
 def load_net_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:

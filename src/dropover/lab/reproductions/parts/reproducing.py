@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dropover.lab.machine import usable_cores
+from dropover.lab.devices import jobs_on
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts.items import Item
 from dropover.lab.reproductions.parts.reproduction import Reproduction
@@ -13,7 +13,7 @@ from dropover.lab.reproductions.parts.running import Plan, plan, run
 from dropover.lab.reproductions.parts.studies import Evidence
 from dropover.lab.reproductions.parts.writing import write_reproduction
 from dropover.lab.running.events import Listener
-from dropover.lab.study import Scale, Study
+from dropover.lab.study import Precision, Scale, Study
 from dropover.lab.telling.live import live, unseen
 
 RESULTS = Path("results") / "reproduce"
@@ -47,6 +47,8 @@ def reproduce(
     seeds: int | None = None,
     jobs: int | None = None,
     out: str | Path | None = None,
+    device: str = "auto",
+    precision: Precision = "fp32",
     progress: bool = True,
 ) -> Reproduced:
     """Run what a table or figure of the papers needs, and put ours beside the printed figures.
@@ -57,6 +59,8 @@ def reproduce(
         seeds: How many seeds, instead of the scale's.
         jobs: Processes, of one thread each; by default one a core.
         out: Where nets, trials and the folder NAME go; by default results/reproduce/SCALE.
+        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
+        precision: "fp32" or "bf16".
         progress: Whether it is shown how far it is.
 
     Raises:
@@ -64,10 +68,10 @@ def reproduce(
         StudyError, DataError: a study can't be run, or none of its images is here.
     """
     reproduction = REPRODUCTIONS.get(name)
-    workers = jobs or usable_cores()
     store = Path(out) if out is not None else RESULTS / scale
     show = live if progress else unseen
-    planned = plan(reproduction, scale, seeds)
+    planned = plan(reproduction, scale, seeds, device, precision)
+    workers = jobs or jobs_on(device)
     return carry_out(reproduction, planned, scale, store, workers, lambda study, _number, _count: show(study, workers))
 
 

@@ -32,7 +32,9 @@ class Plan:
     missing: list[str] = field(default_factory=list)
 
 
-def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> Plan:
+def plan(
+    reproduction: Reproduction, scale: Scale, seeds: int | None = None, device: str = "auto", precision: str = "fp32"
+) -> Plan:
     """Find and check everything that a reproduction needs, before anything is trained.
 
     Raises:
@@ -50,7 +52,7 @@ def plan(reproduction: Reproduction, scale: Scale, seeds: int | None = None) -> 
             if line not in here.missing:
                 here.missing.append(line)
         else:
-            here.studies.append((request, request.study(scale, seeds)))
+            here.studies.append((request, request.study(scale, seeds, device, precision)))
     if not here.studies:
         raise DataError("\n".join(here.missing))
     return here

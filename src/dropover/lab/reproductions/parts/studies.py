@@ -74,14 +74,17 @@ class Request:
         """What its study and its folder are called."""
         return "-".join(filter(None, (self.file, self.variant, self.part)))
 
-    def raw(self, scale: Scale, seeds: int | None = None) -> dict[str, Any]:
+    def raw(
+        self, scale: Scale, seeds: int | None = None, device: str = "auto", precision: str = "fp32"
+    ) -> dict[str, Any]:
         """The study that it asks for, as plain data, not checked yet.
 
         Raises:
             StudyError: the file has no such scale or variant.
             ValueError: it asks for an arm or an attack that the file doesn't have.
         """
-        raw = read_study(built_in_path(self.file), scale, self.variant) | {"name": self.name}
+        raw = read_study(built_in_path(self.file), scale, self.variant)
+        raw |= {"name": self.name, "device": device, "precision": precision}
         if seeds is not None:
             raw["seeds"] = seeds
         if self.arms is not None:
@@ -93,13 +96,13 @@ class Request:
         needed = {"noise": self.noise, "inference_rates": self.rates, "attack_images": self.attacks}
         return {**raw, "evaluation": {key: value for key, value in evaluation.items() if needed.get(key, True)}}
 
-    def study(self, scale: Scale, seeds: int | None = None) -> Study:
-        """The study that it asks for, checked.
+    def study(self, scale: Scale, seeds: int | None = None, device: str = "auto", precision: str = "fp32") -> Study:
+        """The study that it asks for, as by `raw`, checked.
 
         Raises:
             StudyError: it can't be run here. One line for each problem.
         """
-        return checked(self.raw(scale, seeds), f"{self.name} at scale {scale}")
+        return checked(self.raw(scale, seeds, device, precision), f"{self.name} at scale {scale}")
 
     def _chosen(self, tables: Mapping[str, dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
         """The tables of those names, in the file's order."""

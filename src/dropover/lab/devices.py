@@ -1,0 +1,170 @@
+"""Where a trial is computed and how precisely: from a study's words to devices, and models that Fabric puts there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from dropover.insertion.hooks import inserted_in
+from dropover.lab.machine import usable_cores
+from dropover.lab.study import Precision, names
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+CPU = torch.device("cpu")
+
+
+class DeviceError(ValueError):
+    """A device or a precision that this machine doesn't have, in one line that begins with the key of the study."""
+
+
+def slots(word: str) -> list[torch.device]:
+    """The devices that a study's word means, one for each trial that is computed at a time; the CPU counts as one.
+
+    "auto" takes all CUDA devices, where there is none MPS, and where there is none the CPU. "cuda" takes all of them.
+
+    Raises:
+        DeviceError: this machine has no such device, or the word is none.
+    """
+    try:
+        kind, _, index = names.device(word).partition(":")
+    except ValueError as error:
+        raise DeviceError(f"device: {error}, got {word!r}") from None
+    if kind == "auto":
+        kind = next(each for each in ("cuda", "mps", "cpu") if _count(each))
+    count = _count(kind)
+    if not count:
+        there_are = ", ".join(each for each in ("cpu", "cuda", "mps") if _count(each))
+        raise DeviceError(
+            f"device: this machine has no {kind.upper()} device that torch {torch.__version__} can use; it has "
+            f"{there_are}, and auto takes the fastest, got {word!r}"
+        )
+    if index and int(index) >= count:
+        raise DeviceError(f"device: must be below cuda:{count}, as CUDA devices count from cuda:0, got {word!r}")
+    if kind != "cuda":
+        return [torch.device(kind)]
+    return [torch.device(kind, number) for number in ([int(index)] if index else range(count))]
+
+
+def device_named(word: str) -> torch.device:
+    """The device that a study's word means for one trial, the first of `slots`; raises as it does."""
+    return slots(word)[0]
+
+
+def check(word: str, precision: Precision) -> None:
+    """Refuse what can't be had here.
+
+    Raises:
+        DeviceError: no such device, or it doesn't know the precision.
+    """
+    for device in slots(word):
+        if precision == "bf16" and not _knows_bf16(device):
+            raise DeviceError(f"precision: {device} doesn't know bf16: it must be fp32 there, got {precision!r}")
+
+
+def jobs_on(word: str) -> int:
+    """How many trials run at a time unless told otherwise: one a device, on the CPU one a core."""
+    devices = slots(word)
+    return usable_cores() if devices == [CPU] else len(devices)
+
+
+def circumstances(word: str, precision: Precision) -> dict[str, str]:
+    """What is stated with results about where they were computed; nothing where it is the CPU in fp32."""
+    device = device_named(word)
+    if device == CPU and precision == "fp32":
+        return {}
+    if device.type != "cuda":
+        return {"device": device.type, "precision": precision}
+    return {"device": f"cuda, {torch.cuda.get_device_name(device)}", "precision": f"{precision}, TF32 off"}
+
+
+def put(model: nn.Module, device: torch.device, precision: Precision) -> nn.Module:
+    """Move a model to a device, with the layers inserted in it, and have it called in a precision from then on.
+
+    It takes images from any device, float32 as ever, and gives its logits as float32 on its own.
+
+    Args:
+        model: Maps images to logits. It is changed in place and keeps its weights in float32 and their names.
+        device: One of `slots`.
+        precision: "bf16" is automatic mixed precision. On CUDA TF32 is turned off, since "fp32" means float32.
+
+    Returns:
+        The model.
+    """
+    if device == CPU and precision == "fp32":
+        # Fabric would change nothing, and where torchmetrics is installed its import takes two seconds of each worker.
+        return model
+    with _quiet():
+        fabric = fabric_on(device, precision)
+        for part in (model, *(hook.layer for hook in inserted_in(model))):
+            fabric.to_device(part)
+    call = _Call(fabric)
+    model.register_forward_pre_hook(call.begin, prepend=True)
+    model.register_forward_hook(call.end, always_call=True)
+    return model
+
+
+def fabric_on(device: torch.device, precision: Precision) -> Fabric:
+    """What moves models to a device and calls them in a precision."""
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    from lightning_fabric import Fabric
+
+    which = 1 if device.index is None else [device.index]
+    return Fabric(accelerator=device.type, devices=which, precision="bf16-mixed" if precision == "bf16" else "32-true")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model is, by its first parameter; one without parameters is taken to be on the CPU."""
+    return next((parameter.device for parameter in model.parameters()), CPU)
+
+
+class _Call:
+    """Both ends of a model's call: images are moved to it, what it computes is in its precision, logits are float32.
+
+    An object with hooks rather than a wrapper: the model's modules keep their paths, and it can be copied and pickled.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self._device, self._precision = fabric.device, fabric.strategy.precision
+        self._begun: list[AbstractContextManager[Any]] = []
+
+    def begin(self, _model: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        self._begun.append(self._precision.forward_context())
+        self._begun[-1].__enter__()
+        return tuple(each.to(self._device) if isinstance(each, Tensor) else each for each in args)
+
+    def end(self, _model: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+        self._begun.pop().__exit__(None, None, None)
+        return self._precision.convert_output(output)
+
+
+def _count(kind: str) -> int:
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return int(kind == "cpu" or torch.backends.mps.is_available())
+
+
+def _knows_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        # Ampere or later, as `torch.cuda.is_bf16_supported` asks too, but of the device that is current.
+        return torch.version.hip is not None or torch.cuda.get_device_properties(device).major >= 8
+    return device.type == "cpu" or torch.backends.mps.is_macos_or_newer(14, 0)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Fabric from praising what was chosen here anyway, and TF32, which was turned off on purpose."""
+    talker = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    before = talker.level
+    talker.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        talker.setLevel(before)
