@@ -24,6 +24,7 @@ from dropover.lab.study import Study
 from dropover.lab.telling.live import View, live, unseen
 from dropover.lab.telling.terminal import say
 from dropover.lab.user_code import is_handed_over, name_of
+from dropover.registry import did_you_mean
 
 RESULTS = Path("results")
 """Where results go unless told otherwise."""
@@ -144,7 +145,35 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     if limits is None:
         with view(study, jobs) as listener:
-            return Result(study, run_study(study, folder, jobs, listener), folder, jobs, command)
+            outcome = run_study(study, folder, jobs, listener)
+        result = Result(study, outcome, folder, jobs, command)
+    else:
+        result = _grown(study, folder, jobs, view, tell, limits, command)
+    if (line := _never_returned(result)) is not None:
+        tell(line)
+    return result
+
+
+def _never_returned(result: Result) -> str | None:
+    """Which of the study's measures no trial returned, in a line."""
+    there = dict.fromkeys(row.measure for done in result.run.finished for row in done.rows if row.level is None)
+    strange = [name for name in result.study.measures if name not in there]
+    if not strange or not there:
+        return None
+    hints = "".join(did_you_mean(name, there, most=1) for name in strange[:1])
+    return f"measures: nothing returned {', '.join(strange)}: {hints}returned were {', '.join(there)}"
+
+
+def _grown(
+    study: Study,
+    folder: Path,
+    jobs: int,
+    view: View,
+    tell: Callable[[str], object],
+    limits: Limits,
+    command: str,
+) -> Result:
+    """Let a study grow within limits, and tell what its looks say."""
 
     @contextmanager
     def watched(growth: Growth, asked: Round) -> Iterator[Listener]:

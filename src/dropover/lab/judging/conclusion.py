@@ -42,7 +42,15 @@ class Conclusion:
         missing = [arm.label for arm in self.study.arms if not any(arm.label in each.figures for each in self._told)]
         absent = f"There is no result of {_listed(missing)}." if missing else ""
         said = [*(self._sentence(*each) for each in self._kinds.items()), self._level, self._undecided, absent]
+        said += self._partial
         return [line for line in said if line]
+
+    @property
+    def _partial(self) -> list[str]:
+        """The measures that only some of the arms have that have any."""
+        there = [arm.label for arm in self.study.arms if any(arm.label in each.figures for each in self._told)]
+        lacking = {each.measure: [arm for arm in there if arm not in each.figures] for each in self._told}
+        return [f"There is no {measure} of {_listed(arms)}." for measure, arms in lacking.items() if arms]
 
     @property
     def is_open(self) -> bool:

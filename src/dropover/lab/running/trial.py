@@ -14,7 +14,7 @@ from dropover import validation
 from dropover.insertion import regularizers
 from dropover.insertion.modes import Example
 from dropover.lab.devices import device_named
-from dropover.lab.models.parts.users import place_in
+from dropover.lab.models.parts.users import place_in, spots_of
 from dropover.lab.records.rows import Row
 from dropover.lab.records.trials import key_of
 from dropover.lab.running.progress import TrialProgress
@@ -26,6 +26,8 @@ from dropover.progress import advance
 T = TypeVar("T")
 _REPORT_EVERY = 0.2
 """Seconds between two reports: each is a message to another process."""
+_LISTED = 3
+"""How many places are told."""
 
 
 class Trial:
@@ -55,7 +57,7 @@ class Trial:
         self.seed = seed
         self._report = report
         self._results = results
-        self._model: nn.Module | None = None
+        self._scheduled: list[nn.Module] = []
         self._loops: list[tuple[int, int | None]] = []
         self._begun = 0
         self._reported = -math.inf
@@ -108,8 +110,13 @@ class Trial:
             PositionError: the model has no such place.
             TypeError, ValueError: layers that can't be made, or can't sit there.
         """
-        place_in(model, self.study.arm(self.arm), example)
-        self._model = model
+        arm = self.study.arm(self.arm)
+        if arm.at is None:
+            spots = spots_of(model)
+            more = "; …" * (len(spots) > _LISTED)
+            self.say(f"Layers go {'; '.join(map(str, spots[:_LISTED]))}{more}; `at` puts them elsewhere")
+        place_in(model, arm, example)
+        self._scheduled = [model] if any(layer.scheduled for layer in regularizers(model)) else []
         begin(self.seed, REGULARIZER)
         return model
 
@@ -191,10 +198,6 @@ class Trial:
         """What was logged, in that order; of a step and name the last."""
         return [Row(name, step, value) for (name, step), value in self._logged.items()]
 
-    @property
-    def _scheduled(self) -> bool:
-        return self._model is not None and any(layer.scheduled for layer in regularizers(self._model))
-
     def _move(self) -> None:
         """Move schedules and the bar to where the loops are."""
         done, share = 0.0, 1.0
@@ -202,8 +205,8 @@ class Trial:
             share /= count or math.inf
             done += share * index
         done = min(done, 1.0)
-        if self._scheduled and self._model is not None:
-            advance(self._model, done)
+        for model in self._scheduled:
+            advance(model, done)
         self.progress(done)
 
     def _tell(self, progress: TrialProgress) -> None:

@@ -52,6 +52,7 @@ class _View:
         self._ended = 0
         self._started = time.perf_counter()
         self._moving: dict[str, float] = {}
+        self._told: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
         self.bars = Progress(
             # Labels may hold brackets, which rich would read as markup.
@@ -72,7 +73,8 @@ class _View:
                 self._moving[trial.label] = 0.0
                 self._tasks[trial.label] = self.bars.add_task(trial.label, total=1.0, detail="starting")
             case Moved(trial, progress):
-                if progress.notice:
+                if progress.notice and progress.notice not in self._told:
+                    self._told.add(progress.notice)  # trials that find the same say it once
                     self.say(progress.notice)
                 self._moving[trial.label] = progress.done
                 accuracy = "" if progress.accuracy is None else f", {100 * progress.accuracy:.1f} %"
