@@ -69,6 +69,7 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/layers.py --record
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/attacks.py
+	$(BIN)/python benchmarks/overhead.py
 
 # An environment that another Python has made is made anew.
 $(VENV)/python-$(VERSION):
