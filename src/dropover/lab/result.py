@@ -76,7 +76,6 @@ class Result:
         if self.answer is None:
             return f"<pre>{html.escape(str(self))}</pre>"
         page = page_of(self.answer, self.run, self.jobs, self.growth)
-        return (
-            f'<iframe srcdoc="{html.escape(page)}" style="width: 100%; height: 46rem; border: 1px solid #ddd; box-sizing: border-box" '
-            f'title="{html.escape(self.study.name)}"></iframe>'
-        )
+        style = "width: 100%; height: 46rem; border: 1px solid #ddd; box-sizing: border-box"
+        title = html.escape(self.study.name)
+        return f'<iframe srcdoc="{html.escape(page)}" style="{style}" title="{title}"></iframe>'
