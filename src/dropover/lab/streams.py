@@ -86,7 +86,7 @@ def isolated() -> Iterator[None]:
     """Put the generators that `begin` turns back as they were, after an error too."""
     of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
             yield
     finally:
         np.random.set_state(of_numpy)  # noqa: NPY002

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,14 @@ def run_trial(
         ReturnedError: the user's function returned something else than it should.
     """
     accuracy: float | None = None
+    measured = study.trial is None or study.evaluation.noise or study.evaluation.attacks
+    part = _TRAINING_SHARE if measured else 1.0
 
     def training(progress: TrialProgress) -> None:
-        scaled = _TRAINING_SHARE * progress.done
-        report(TrialProgress(scaled, progress.accuracy, progress.stage, progress.notice))
+        report(replace(progress, done=part * progress.done))
 
     def measuring(done: float, stage: str) -> None:
-        report(TrialProgress(_TRAINING_SHARE + (1 - _TRAINING_SHARE) * done, accuracy, stage))
+        report(TrialProgress(part + (1 - part) * done, accuracy, stage))
 
     trial = Trial(study, arm.label, seed, training, results)
     started = time.perf_counter()
@@ -80,8 +82,8 @@ def run_trial(
     clean = logits_on(model, examples, seed)
     accuracy = share(clean.argmax(1) == examples.labels)
     rows.insert(0, Row(CLEAN, None, accuracy))
-    rows += noise_rows(study, model, examples, seed, lambda part: measuring(0.2 * part, "noise"))
-    rows += attack_rows(study, model, examples, clean, seed, lambda part, name: measuring(0.2 + 0.8 * part, name))
+    rows += noise_rows(study, model, examples, seed, lambda done: measuring(0.2 * done, "noise"))
+    rows += attack_rows(study, model, examples, clean, seed, lambda done, name: measuring(0.2 + 0.8 * done, name))
     if study.trial is not None and study.evaluation.attacks:
         rows.append(Row(ATTACKED, None, min(len(clean), study.evaluation.attack_images or len(clean))))
     measuring(1.0, "done")
@@ -99,11 +101,8 @@ def _called(trial: Trial, nets: Path | None) -> Any:
 def _parts(returned: Any, study: Study) -> tuple[nn.Module | None, dict[str, float], tuple[Tensor, Tensor] | None]:
     """Model, metrics and test images of what a function returned: metrics alone, or a tuple with the model first."""
     name = "the function" if study.trial is None else study.trial.function
-    parts = (
-        returned
-        if isinstance(returned, tuple) and returned and isinstance(returned[0], nn.Module)
-        else (None, returned)
-    )
+    has_model = isinstance(returned, tuple) and returned and isinstance(returned[0], nn.Module)
+    parts = returned if has_model else (None, returned)
     if len(parts) not in (2, 3) or not isinstance(parts[1], Mapping):
         raise ReturnedError(
             f"{name} must return a dictionary of figures such as {{'accuracy': 0.9}}, or (model, figures), or (model, "
