@@ -102,7 +102,7 @@ def _parts(returned: Any, study: Study) -> tuple[nn.Module | None, dict[str, flo
     """Model, metrics and test images of what a function returned: metrics alone, or a tuple with the model first."""
     name = "the function" if study.trial is None else study.trial.function
     has_model = isinstance(returned, tuple) and returned and isinstance(returned[0], nn.Module)
-    parts = returned if has_model else (None, returned)
+    parts: tuple[Any, ...] = returned if has_model else (None, returned)
     if len(parts) not in (2, 3) or not isinstance(parts[1], Mapping):
         raise ReturnedError(
             f"{name} must return a dictionary of figures such as {{'accuracy': 0.9}}, or (model, figures), or (model, "
