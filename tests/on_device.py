@@ -29,7 +29,7 @@ from dropover.lab.models.parts.positions import look, places
 from dropover.lab.noise import NOISES
 from dropover.lab.probing.capturing import default_places
 from dropover.lab.report.inspection import Subject, draw_all
-from dropover.lab.running.trial import run_trial
+from dropover.lab.running.calling import run_trial
 from dropover.lab.streams import AUGMENTATION, BATCHES, generator, random_states_kept, seeded
 from dropover.lab.study import Arm, Precision, Study
 from dropover.lab.training.loop import _batches

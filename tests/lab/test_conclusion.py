@@ -113,7 +113,7 @@ trials = some.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(trials)
 def test_nothing_is_said_that_the_verdicts_do_not_hold(finished: dict[tuple[str, int], tuple[float, ...]]):
     places = {

@@ -20,8 +20,8 @@ from dropover.lab.machine import usable_cores
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.records.fingerprints import net_fingerprint, trial_ingredients
 from dropover.lab.records.rows import Row
-from dropover.lab.running import runner
-from dropover.lab.running.trial import run_trial
+from dropover.lab.running import runner, workers
+from dropover.lab.running.calling import run_trial
 from dropover.lab.study import Arm, Study
 from dropover.methods import METHODS
 
@@ -212,14 +212,14 @@ def told(study: Study, arm: Arm, seed: int, report: object) -> list[Row]:
 def test_workers_take_turns_on_the_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     of_workers: list[tuple[str, str]] = []
 
-    class Noting(runner._Worker):
+    class Noting(workers._Worker):
         def __init__(self, work: bytes, folder: Path, device: str) -> None:
             study, guarded = pickle.loads(work)  # noqa: S301 - our own
             of_workers.append((device, study.device))
             super().__init__(pickle.dumps((study.model_copy(update={"device": "cpu"}), guarded)), folder, device)
 
-    monkeypatch.setattr(runner, "slots", lambda _word: [torch.device("cuda", 0), torch.device("cuda", 1)])
-    monkeypatch.setattr(runner, "_Worker", Noting)
+    monkeypatch.setattr(workers, "slots", lambda _word: [torch.device("cuda", 0), torch.device("cuda", 1)])
+    monkeypatch.setattr(workers, "_Worker", Noting)
     chosen = study(device="cpu", seeds=4)
     run = runner.run_study(chosen, tmp_path, 3, trial=told)
     assert not run.failed

@@ -81,7 +81,7 @@ def test_changed_code_never_reuses_results_unless_a_version_is_given(tmp_path: P
         (0.3, 4, "a"),
         (0.3, 0, "b"),
     ):
-        sources._of_module.cache_clear()  # as a new process would find it
+        sources.forget_sources()  # as a new process would find it
         module = make_module("changing_function", f"VALUE = {value}\n{source}")
         arms = {"none": None, "dropout": dropover.Dropout(0.5)}
         result = compared(module.train, tmp_path / "out", arms=arms, version=version)

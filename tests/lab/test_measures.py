@@ -60,7 +60,7 @@ def test_what_is_scored_by_images_is_so_in_every_study():
         assert measure_of(study, label) == Measure(label, margin=0.005, of_images=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(tables)
 def test_a_mirrored_measure_has_the_same_verdicts(rows: list[list[float]]):
     mirrored = [[-value for value in row] for row in rows]
@@ -68,14 +68,14 @@ def test_a_mirrored_measure_has_the_same_verdicts(rows: list[list[float]]):
     assert judged("score", mirrored, higher_is_better=False, margin=0.013) == more
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(tables, some.sampled_from(["loss", "plain"]), some.sampled_from([1e-9, 2.0**-20, 1000.0, 1e9]))
 def test_units_do_not_matter(rows: list[list[float]], scale: str, unit: float):
     scaled = [[unit * value for value in row] for row in rows]
     assert judged("x", scaled, scale=scale, margin=0.013 * unit) == judged("x", rows, scale=scale, margin=0.013)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(tables)
 def test_names_do_not_matter(rows: list[list[float]]):
     other = judged("perplexity", [rows[0], rows[2], rows[1]], ("base", "y", "x"), margin=0.013)

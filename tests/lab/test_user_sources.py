@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dropover.lab.records import sources as module
-from dropover.lab.records.sources import UserSources, user_sources
+from dropover.lab.records.sources import UserSources, forget_sources, user_sources
 
 Write = Callable[[Mapping[str, str]], Path]
 _numbers = itertools.count()
@@ -22,7 +22,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         for name, found in list(sys.modules.items()):
             if str(tmp_path) in str(getattr(found, "__spec__", None)):
                 del sys.modules[name]
-        user_sources.cache_clear()
+        forget_sources()
 
     def written(files: Mapping[str, str]) -> Path:
         forget()
