@@ -3,9 +3,9 @@
 import copy
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +19,9 @@ from dropover.lab.examples import pixels
 from dropover.lab.machine import usable_cores
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.records.fingerprints import net_fingerprint, trial_ingredients
-from dropover.lab.records.rows import Row
 from dropover.lab.running import runner, workers
 from dropover.lab.running.calling import run_trial
-from dropover.lab.study import Arm, Study
+from dropover.lab.study import Study
 from dropover.methods import METHODS
 
 SMALL: dict[str, Any] = {
@@ -205,11 +204,18 @@ def test_only_the_call_is_in_bf16() -> None:
     assert torch.allclose(full, mixed, atol=0.05)
 
 
-def told(study: Study, arm: Arm, seed: int, report: object) -> list[Row]:
+TOLD = """
+from dropover.lab.records.rows import Row
+
+def told(study, arm, seed, report):
     return [Row("clean", None, 0.5)]
+"""
 
 
-def test_workers_take_turns_on_the_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_workers_take_turns_on_the_devices(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_module: Callable[[str, str], ModuleType]
+) -> None:
+    told = make_module("told_on_devices", TOLD).told
     of_workers: list[tuple[str, str]] = []
 
     class Noting(workers._Worker):
