@@ -1,6 +1,6 @@
 """A results' folder of many trials that do nothing: how long a rerun, the answer and the page take.
 
-`python benchmarks/keeping.py` writes 10,000 trials (a minute), and takes stock of them, answers and draws.
+`python benchmarks/keeping.py` writes 10,000 trials (a minute), takes stock of them, answers and draws.
 """
 
 import argparse
@@ -13,13 +13,13 @@ from typing import Any
 
 import dropover
 from dropover import lab
-from dropover.lab.comparing import compare
+from dropover.lab.comparing import compare, run
 from dropover.lab.records.rows import Row
 from dropover.lab.records.store import write_trial
 from dropover.lab.records.trials import trials_of
-from dropover.lab.report.files import write_files
 from dropover.lab.running.runner import run_study
 from dropover.lab.study import Study
+from dropover.lab.telling.live import live
 
 ARMS: dict[str, Any] = {"none": None, "dropout": dropover.Dropout(0.3), "flipover": dropover.Flipover(0.2)}
 ARMS |= {f"dropout {share}": dropover.Dropout(share) for share in (0.1, 0.2)}
@@ -59,13 +59,18 @@ def main() -> None:
                 rows = [Row("accuracy", None, 0.5 + number % 97 / 1000), Row("loss", None, 1.0 + number % 89 / 1000)]
                 write_trial(folder, study, key, rows, 0.1)
         with timed("a run that finds all of it", LIMIT):
-            run = run_study(study, folder, 1)
-        assert (len(run.finished), run.failed) == (run.total, [])
+            found = run(study, folder, 1, live)
+        assert (len(found.run.finished), found.run.failed) == (found.run.total, [])
         with timed("the answer, the page and all tables", LIMIT):
-            write_files(folder, study, run, 1, "dropover compare")
+            found.save(folder)
         more = study.model_copy(update={"seeds": [*study.seeds, len(study.seeds)]})
-        with timed("a run that finds all but one seed", LIMIT):
-            run_study(more, folder, 1)
+        with timed("a look that finds all but one seed", LIMIT):
+            run_study(more, folder, 1, time_is_up=lambda: True)
+        other = study.model_copy(update={"device": "cpu", "precision": "bf16"})
+        with timed("a look that finds all of it outdated", LIMIT):
+            run_study(other, folder, 1, time_is_up=lambda: True)
+    with tempfile.TemporaryDirectory() as place, timed("running a fifth as many, in one process"):
+        run(study.model_copy(update={"seeds": study.seeds[: len(study.seeds) // 5]}), Path(place), 1)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from dropover.lab.records.again import listed, why_again
+from dropover.lab.records.checked import read_checked
 from dropover.lab.records.files import DamagedError, set_aside
 from dropover.lab.records.store import Finished, earlier_trials, read_trial
 from dropover.lab.records.trials import Place, TrialKey, trials_of
@@ -41,6 +43,7 @@ def take_stock(folder: Path, study: Study, among: Collection[Place] | None = Non
         ValueError: the images or the user's code can't be had.
     """
     stock = Stock()
+    read = cache(read_checked)
     firsts: dict[str, TrialKey] = {}
     for trial in trials_of(study, among):
         first = firsts.setdefault(trial.fingerprint, trial)
@@ -50,7 +53,7 @@ def take_stock(folder: Path, study: Study, among: Collection[Place] | None = Non
     absent: list[TrialKey] = []
     for first in firsts.values():
         try:
-            finished = read_trial(folder, first)
+            finished = read_trial(folder, first, read)
         except DamagedError as reason:
             stock.notes.append(f"{set_aside(first.path(folder), reason)}; {first.label} runs again")
             stock.missing.append(first)
@@ -63,7 +66,7 @@ def take_stock(folder: Path, study: Study, among: Collection[Place] | None = Non
     pairs = {twin.arm.label: firsts[same].arm.label for same, twins in stock.twins.items() for twin in twins}
     stock.notes += [f"{arm} has the settings of {first}: run once, counted for both" for arm, first in pairs.items()]
     if absent:
-        earlier, strange = earlier_trials(folder)
+        earlier, strange = earlier_trials(folder, read)
         stock.notes += why_again(study, absent, earlier)
         if strange:
             where = f"not taken over from {folder / 'trials'}, damaged or of an older format"

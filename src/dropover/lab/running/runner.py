@@ -19,6 +19,9 @@ from dropover.lab.running.workers import in_workers
 from dropover.lab.study import Study
 from dropover.lab.user_code import is_handed_over
 
+EVERY = 5.0
+"""Seconds between two writings of results.csv, which has a row for each value of every trial."""
+
 Events = Generator[Started | Moved | Failed | Returned]
 
 
@@ -51,9 +54,9 @@ def run_study(
 ) -> StudyRun:
     """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
 
-    Each trial is written when it ends, and results.csv with it. Ctrl-C stops the workers and returns what is
-    finished, with `stop` set; running again takes those trials over. A trial that fails, or whose process dies,
-    is listed in `failed` and the others go on. What trials print goes to a file of the folder.
+    Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C stops the
+    workers and returns what is finished, with `stop` set; running again takes those trials over. A trial that fails, or
+    whose process dies, is listed in `failed` and the others go on. What trials print goes to a file of the folder.
 
     Args:
         study: What to run.
@@ -74,7 +77,8 @@ def run_study(
         listener(Noted(line))
     for finished in stock.finished:
         listener(Ended(finished, reused=True))
-    write_table(table_of(run.finished, study), folder / "results.csv")
+    table = _Table(run, study, folder / "results.csv")
+    table.write()
     before = size(folder / OUTPUT)
     trial = trial or partial(run_trial, results=store)
     waiting = deque(stock.missing)
@@ -87,7 +91,7 @@ def run_study(
             if isinstance(event, Returned):
                 ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
                 run.finished += ended
-                write_table(table_of(run.finished, study), folder / "results.csv")
+                table.write_now_and_then()
                 for finished in ended:
                     listener(Ended(finished, reused=False))
             elif isinstance(event, Failed):
@@ -100,9 +104,34 @@ def run_study(
         run.stop = stop
     finally:
         events.close()
+        table.write_what_is_new()
         run.seconds = time.perf_counter() - started
     run.printed = _printed(folder / OUTPUT, before)
     return run
+
+
+class _Table:
+    """results.csv, written seldom enough that all its writings together are a small part of a run's time."""
+
+    def __init__(self, run: StudyRun, study: Study, path: Path) -> None:
+        self._run, self._study, self._path = run, study, path
+        self._rows_of = -1
+        self._next = 0.0
+
+    def write(self) -> None:
+        began = time.monotonic()
+        write_table(table_of(self._run.finished, self._study), self._path)
+        self._rows_of = len(self._run.finished)
+        now = time.monotonic()
+        self._next = now + max(EVERY, 20 * (now - began))
+
+    def write_now_and_then(self) -> None:
+        if time.monotonic() >= self._next:
+            self.write()
+
+    def write_what_is_new(self) -> None:
+        if len(self._run.finished) > self._rows_of:
+            self.write()
 
 
 def _printed(output: Path, before: int) -> Path | None:
