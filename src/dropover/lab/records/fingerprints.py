@@ -37,6 +37,7 @@ BESIDE_TRIALS = (
     "lab/probing/",
     "lab/records/again.py",
     "lab/records/checked.py",
+    "lab/records/failures.py",
     "lab/records/labels.py",
     "lab/records/stock.py",
     "lab/records/store.py",

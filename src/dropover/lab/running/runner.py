@@ -3,10 +3,11 @@
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from dropover.lab.records.failures import forget_failure, write_failure
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import Finished, table_of, write_table, write_trial
 from dropover.lab.records.trials import Place
@@ -51,12 +52,14 @@ def run_study(
     store: Path | None = None,
     among: Collection[Place] | None = None,
     time_is_up: Callable[[], bool] = lambda: False,
+    retry_failed: bool = False,
 ) -> StudyRun:
     """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
 
     Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C stops the
     workers and returns what is finished, with `stop` set; running again takes those trials over. A trial that fails, or
-    whose process dies, is listed in `failed` and the others go on. What trials print goes to a file of the folder.
+    whose process dies, is kept too and listed in `failed`, and the others go on; a later run lists it again and doesn't
+    try it, unless what it failed by is no property of the trial. What trials print goes to a file of the folder.
 
     Args:
         study: What to run.
@@ -67,16 +70,20 @@ def run_study(
         store: Where trials are kept that several studies share, instead of in `folder`.
         among: Run these of the study's trials alone.
         time_is_up: Asked before a trial is begun; from then on none is, and those that run come to their end.
+        retry_failed: Whether trials are tried again that failed in an earlier run.
     """
     store = folder if store is None else store
     started = time.perf_counter()
-    stock = take_stock(store, study, among)
+    stock = take_stock(store, study, among, retry_failed)
     total = len(study.arms) * len(study.seeds) if among is None else len(among)
     run = StudyRun(total, list(stock.finished), len(stock.finished))
     for line in stock.notes:
         listener(Noted(line))
     for finished in stock.finished:
         listener(Ended(finished, reused=True))
+    for key, reason in stock.failed:
+        run.failed.append(Failed(key, reason, earlier=True))
+        listener(run.failed[-1])
     table = _Table(run, study, folder / "results.csv")
     table.write()
     before = size(folder / OUTPUT)
@@ -90,13 +97,18 @@ def run_study(
         for event in events:
             if isinstance(event, Returned):
                 ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
+                forget_failure(store, event.trial)
                 run.finished += ended
                 table.write_now_and_then()
                 for finished in ended:
                     listener(Ended(finished, reused=False))
             elif isinstance(event, Failed):
+                if event.passing:
+                    forget_failure(store, event.trial)
+                else:
+                    write_failure(store, study, event.trial, event.reason)
                 for one in (event.trial, *stock.twins[event.trial.fingerprint]):
-                    run.failed.append(Failed(one, event.reason))
+                    run.failed.append(replace(event, trial=one))
                     listener(run.failed[-1])
             else:
                 listener(event)

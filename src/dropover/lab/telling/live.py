@@ -28,6 +28,12 @@ def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listen
     finally:
         if view.reused:
             view.say(f"{view.reused} of {view.total} trials were finished by an earlier run and are taken over.")
+        if view.failed == 1:
+            view.say("1 trial failed in an earlier run and is not tried again: --retry-failed tries it")
+        elif view.failed:
+            view.say(
+                f"{view.failed} trials failed in an earlier run and are not tried again: --retry-failed tries them"
+            )
 
 
 class View(Protocol):
@@ -49,6 +55,7 @@ class _View:
         self._study = study
         self.total = asked.trials if asked else len(study.arms) * len(study.seeds)
         self.reused = 0
+        self.failed = 0
         self._ended = 0
         self._started = time.perf_counter()
         self._moving: dict[str, float] = {}
@@ -85,6 +92,8 @@ class _View:
             case Ended(finished):
                 figure = first_figure(self._study, finished.trial, finished.rows)
                 self._end(finished.trial.label, f"{f': {figure}' if figure else ''}, {finished.seconds:.0f} s")
+            case Failed(earlier=True):
+                self._ended, self.failed = self._ended + 1, self.failed + 1
             case Failed(trial, reason):
                 self._end(trial.label, f": failed: {reason}")
             case Noted(line):
@@ -104,10 +113,11 @@ class _View:
     def _detail(self) -> str:
         """How many trials have ended, and the time: what is left by the share of this run's own work that is done."""
         gone = time.perf_counter() - self._started
-        done = self._ended - self.reused + sum(self._moving.values())
+        there = self.reused + self.failed
+        done = self._ended - there + sum(self._moving.values())
         text = f"{self._ended}/{self.total}, {_clock(gone)} gone"
         # Less is too little to tell.
-        return text if done < 0.05 else f"{text}, about {_clock(gone / done * (self.total - self.reused - done))} left"
+        return text if done < 0.05 else f"{text}, about {_clock(gone / done * (self.total - there - done))} left"
 
 
 def _head(study: Study, jobs: int, asked: Round | None, trials: str) -> str:
