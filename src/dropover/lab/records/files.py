@@ -13,15 +13,16 @@ class DamagedError(Exception):
     """A kept file that no longer is what was written. The message says what is wrong with it."""
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, lasting: bool = True) -> None:
     """Replace a file by text in one step; see `write`."""
-    write(path, lambda file: file.write(text.encode()))
+    write(path, lambda file: file.write(text.encode()), lasting=lasting)
 
 
-def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+def write(path: Path, fill: Callable[[BinaryIO], object], *, lasting: bool = True) -> None:
     """Replace a file in one step by what `fill` writes, so that a reader (or a rerun) never meets half of one.
 
-    It is on the disk when this returns, and survives a machine that loses its power. Folders that are missing are made.
+    What is `lasting` is on the disk when this returns, and survives a machine that loses its power. Folders
+    that are missing are made.
 
     Raises:
         OSError: it can't be written; `filename` is this file's.
@@ -32,8 +33,9 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 fill(file)
-                file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
             # mkstemp makes files for the owner's eyes only; results are an ordinary file.
             Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
@@ -45,7 +47,8 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
             raise
         # A temporary file's name says nothing to anybody.
         raise OSError(error.errno, error.strerror, str(path)) from error
-    _keep_name(path.parent)
+    if lasting:
+        _keep_name(path.parent)
 
 
 def _keep_name(folder: Path) -> None:

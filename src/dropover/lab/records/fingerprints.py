@@ -47,11 +47,13 @@ BESIDE_TRIALS = (
     "lab/running/checks.py",
     "lab/running/events.py",
     "lab/running/guard.py",
+    "lab/running/heartbeat.py",
     "lab/running/here.py",
     "lab/running/runner.py",
     "lab/running/starting.py",
     "lab/running/stopping.py",
     "lab/running/study_file.py",
+    "lab/running/tally.py",
     "lab/running/workers.py",
     "lab/telling/",
 )

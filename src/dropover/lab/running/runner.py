@@ -13,6 +13,7 @@ from dropover.lab.records.store import Finished, table_of, write_table, write_tr
 from dropover.lab.records.trials import Place
 from dropover.lab.running.calling import run_trial
 from dropover.lab.running.events import Ended, Failed, Listener, Moved, Noted, Returned, Started
+from dropover.lab.running.heartbeat import Heartbeat
 from dropover.lab.running.here import in_this_process
 from dropover.lab.running.starting import OUTPUT, size
 from dropover.lab.running.worker import TrialFunction
@@ -77,6 +78,8 @@ def run_study(
     stock = take_stock(store, study, among, retry_failed)
     total = len(study.arms) * len(study.seeds) if among is None else len(among)
     run = StudyRun(total, list(stock.finished), len(stock.finished))
+    heartbeat = Heartbeat(study, folder, total, listener)
+    listener = heartbeat.hear
     for line in stock.notes:
         listener(Noted(line))
     for finished in stock.finished:
@@ -93,31 +96,33 @@ def run_study(
         events: Events = in_this_process(waiting, study, trial, folder, listener, time_is_up)
     else:
         events = in_workers(waiting, study, trial, folder, jobs, time_is_up)
-    try:
-        for event in events:
-            if isinstance(event, Returned):
-                ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
-                forget_failure(store, event.trial)
-                run.finished += ended
-                table.write_now_and_then()
-                for finished in ended:
-                    listener(Ended(finished, reused=False))
-            elif isinstance(event, Failed):
-                if event.passing:
+    with heartbeat:
+        try:
+            for event in events:
+                if isinstance(event, Returned):
+                    ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
                     forget_failure(store, event.trial)
+                    run.finished += ended
+                    table.write_now_and_then()
+                    for finished in ended:
+                        listener(Ended(finished, reused=False))
+                elif isinstance(event, Failed):
+                    if event.passing:
+                        forget_failure(store, event.trial)
+                    else:
+                        write_failure(store, study, event.trial, event.reason)
+                    for one in (event.trial, *stock.twins[event.trial.fingerprint]):
+                        run.failed.append(replace(event, trial=one))
+                        listener(run.failed[-1])
                 else:
-                    write_failure(store, study, event.trial, event.reason)
-                for one in (event.trial, *stock.twins[event.trial.fingerprint]):
-                    run.failed.append(replace(event, trial=one))
-                    listener(run.failed[-1])
-            else:
-                listener(event)
-    except KeyboardInterrupt as stop:
-        run.stop = stop
-    finally:
-        events.close()
-        table.write_what_is_new()
-        run.seconds = time.perf_counter() - started
+                    listener(event)
+        except KeyboardInterrupt as stop:
+            run.stop = stop
+            heartbeat.ended = "stopped"
+        finally:
+            events.close()
+            table.write_what_is_new()
+            run.seconds = time.perf_counter() - started
     run.printed = _printed(folder / OUTPUT, before)
     return run
 
