@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from dropover.lab.running.runner import run_study
 from dropover.lab.running.tally import Tally
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Arm, Study
+
+from ..commands import POSIX, SECONDS, started
 
 FAKE = """
 import time
@@ -179,3 +182,20 @@ def test_the_time_left_is_by_this_runs_own_work():
     tally.began = time.monotonic() - 30
     # Half a trial took 30 s, and four and a half are left.
     assert tally.left == pytest.approx(270, rel=0.01)
+
+
+@POSIX
+def test_a_command_that_was_killed_is_said_to_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "forever.py").write_text("import time\ndef train(trial):\n    time.sleep(1e6)\n", encoding="utf-8")
+    text = 'name = "own"\nseeds = 1\n[trial]\nfunction = "forever:train"\n[[arms]]\nmethod = "none"\n'
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with started("compare", "study.toml", "--jobs", "1") as process:
+        wait_for(tmp_path / "results" / "own", lambda beat: bool(beat.moving))
+        assert "running for" in status()[1][1]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=SECONDS)
+    _, lines, _ = status()
+    assert lines[0] == "own, in results/own: 0 of 1 trials finished"
+    assert lines[1].startswith("  gone without a word, last heard ")
+    assert lines[2].startswith("  none, seed 0: was running for ")
