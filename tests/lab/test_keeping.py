@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,27 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path):
         write(tmp_path / "file", fill)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text(encoding="utf-8") == "old ε"
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def kept(handle: int) -> None:
+        seen.append((os.fstat(handle).st_ino, path.exists()))
+        flush(handle)
+
+    flush, path, seen = os.fsync, tmp_path / "file", list[tuple[int, bool]]()
+    monkeypatch.setattr(os, "fsync", kept)
+    write_text(path, "new")
+    assert seen == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_an_error_names_the_file_that_cannot_be_written_and_not_a_temporary_one(tmp_path: Path):
+    (tmp_path / "folder").write_text("a file")
+    for path in (tmp_path / "folder" / "file", tmp_path / "folder" / "below" / "file"):
+        with pytest.raises(OSError, match="folder") as failure:
+            write_text(path, "new")
+        assert failure.value.filename == str(path)
 
 
 def test_what_is_set_aside_is_named_and_nothing_is_overwritten(tmp_path: Path):

@@ -200,7 +200,7 @@ def test_a_stop_keeps_and_draws_what_is_finished_and_the_same_command_goes_on(tm
 def test_a_stop_before_the_first_trial_is_finished_leaves_nothing_to_draw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def stopped(*_: object) -> None:
+    def stopped(*_: object, **_named: object) -> None:
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(running, "run_study", stopped)

@@ -10,7 +10,8 @@ import pytest
 
 from dropover.lab.blame import logged
 from dropover.lab.records.files import write_text
-from dropover.lab.running import workers
+from dropover.lab.records.store import write_table
+from dropover.lab.running import runner, workers
 from dropover.lab.running.events import Ended, Event, Moved, Started
 from dropover.lab.running.runner import run_study
 from dropover.lab.running.worker import TrialFunction
@@ -167,6 +168,30 @@ def test_some_trials_alone_may_be_run_and_none_is_begun_when_the_time_is_up(tmp_
     whole = run_study(study("a", "b"), tmp_path / "out", 1, trial=fake, among=among)
     assert (whole.total, whole.reused, len(whole.finished)) == (3, 1, 3)
     assert calls(tmp_path) == [f"{trial} threads=1" for trial in ("b 0", "a 1", "b 1")]
+
+
+def test_the_table_is_not_written_for_every_trial_and_yet_is_whole_at_the_end(
+    tmp_path: Path, fake: TrialFunction, monkeypatch: pytest.MonkeyPatch
+):
+    def counted(table: pd.DataFrame, path: Path) -> None:
+        written.append(len(table))
+        write_table(table, path)
+
+    written: list[int] = []
+    monkeypatch.setattr(runner, "write_table", counted)
+    monkeypatch.setattr(runner, "EVERY", 3600.0)
+    run_study(study("a", "b", seeds=5), tmp_path / "out", 1, trial=fake)
+    assert written == [0, 20]
+    run_study(study("a", "b", seeds=5), tmp_path / "out", 1, trial=fake)
+    assert written == [0, 20, 20]
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Ended) and not event.reused:
+            raise OSError("as where a listener fails")
+
+    with pytest.raises(OSError, match="as where"):
+        run_study(study("a", "b", seeds=6), tmp_path / "out", 1, stop, fake)
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 22
 
 
 def test_results_that_cannot_be_written_stop_the_run_before_anything_is_computed(tmp_path: Path, fake: TrialFunction):

@@ -127,6 +127,22 @@ def test_a_trial_is_held_against_the_one_that_it_has_most_in_common_with(tmp_pat
     assert take_stock(tmp_path, study()).notes == ["training.lr 0.04 -> 0.01; 4 trials run again"]
 
 
+def test_no_file_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def counted(path: Path) -> bytes:
+        opened.append(path.name)
+        return read(path)
+
+    opened, read = list[str](), Path.read_bytes
+    kept = filled(tmp_path, study())
+    filled(tmp_path, study(training={"lr": 0.02}))
+    kept[0].path(tmp_path).unlink()
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    stock = take_stock(tmp_path, study())
+    assert (len(stock.finished), stock.notes) == (3, ["none: training.lr 0.02 -> 0.01; 1 trial runs again"])
+    there = [path.name for path in (tmp_path / "trials").iterdir()]
+    assert sorted(name for name in opened if name in there) == sorted(there)
+
+
 def test_a_renamed_arm_keeps_its_trials_and_one_of_another_study_is_no_reason(tmp_path: Path):
     filled(tmp_path, study(name="another", training={"lr": 0.02}))
     assert take_stock(tmp_path, study()).notes == []

@@ -9,6 +9,7 @@ from dropover.cli.inspect import inspect
 from dropover.cli.methods import methods
 from dropover.cli.models import models
 from dropover.cli.reproduce import reproduce
+from dropover.cli.status import status
 
 app = typer.Typer(
     name="dropover",
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (compare, methods, models, reproduce, data, inspect):
+for command in (compare, status, methods, models, reproduce, data, inspect):
     app.command()(ending_well(command))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Precision, Scale, directory, number
+from dropover.cli.options import Device, Jobs, Precision, RetryFailed, Scale, directory, number
 from dropover.cli.until import check_options, limits_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def compare(
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Begin no trial after 90s, 45m, 2h. [default: no limit]")
     ] = None,
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Train a network under several regularizers and compare them.
 
@@ -62,7 +63,7 @@ def compare(
         failures_told(results, StudyError, DataError),
     ):
         try_out(settings, str(path))
-        _run(settings, results, jobs or jobs_on(settings.device), limits)
+        _run(settings, results, jobs or jobs_on(settings.device), limits, retry_failed)
 
 
 def _load(
@@ -80,7 +81,7 @@ def _load(
     return well_formed({**read_study(path, scale, variant), **given}, str(path)), path
 
 
-def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None") -> None:
+def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None", retry_failed: bool) -> None:
     """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code.
 
     It runs as it is, or grows within limits.
@@ -94,7 +95,7 @@ def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None") -> N
 
     if study.trial is None:
         typer.echo(described(load_data(study.data), study.data.name))
-    result = run(study, results, jobs, live, say, limits, command_line())
+    result = run(study, results, jobs, live, say, limits, command_line(), retry_failed)
     outcome = result.run
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Precision, Scale, directory, number
+from dropover.cli.options import Device, Jobs, Precision, RetryFailed, Scale, directory, number
 
 if TYPE_CHECKING:
     from dropover.lab.reproductions import Reproduction
@@ -31,6 +31,7 @@ def reproduce(
     out: Annotated[
         Path | None, directory("Where nets, trials and NAME/ go. [default: results/reproduce/SCALE]")
     ] = None,
+    retry_failed: RetryFailed = False,
     list_: Annotated[bool, typer.Option("--list", help="List the names and what they show.")] = False,
 ) -> None:
     """Reproduce a table or figure of the papers, at any scale.
@@ -52,7 +53,7 @@ def reproduce(
         from dropover.lab.reproductions.parts.running import plan
 
         planning = partial(plan, reproduction, scale, seeds, device or "auto", precision or "fp32")
-        _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale)
+        _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale, retry_failed)
 
 
 def _list() -> None:
@@ -72,6 +73,7 @@ def _run(
     planning: "Callable[[], Plan]",
     jobs: int | None,
     store: Path,
+    retry_failed: bool,
 ) -> None:
     from dropover.cli.paper_table import show
     from dropover.lab.data import DataError
@@ -93,7 +95,7 @@ def _run(
         workers = jobs or jobs_on(planned.studies[0][1].device)
         for line in planned.missing:
             typer.echo(f"Left out, for want of the images: {line}", err=True)
-        made = carry_out(reproduction, planned, scale, store, workers, watched, command_line())
+        made = carry_out(reproduction, planned, scale, store, workers, watched, command_line(), retry_failed)
         for line in made.evidence.failures:
             typer.echo(line, err=True)
         if made.files:

@@ -54,12 +54,14 @@ def compare(
     until_decided: bool = False,
     max_seeds: int = 30,
     budget: float | None = None,
+    retry_failed: bool = False,
     progress: bool = True,
 ) -> Result:
     """Train under several regularizers with everything else equal, and say what each one does.
 
     Every trial is kept when it ends. The same call takes trials over that are there already; what has changed since,
-    the function's code too, runs again. Ctrl-C returns what is finished.
+    the function's code too, runs again. One that failed is kept as failed, and not tried again. Ctrl-C returns what is
+    finished.
 
     Args:
         what: A training function, called with a `Trial` for every arm and seed. It returns a dictionary of figures; or
@@ -86,6 +88,7 @@ def compare(
         until_decided: Add seeds where they are needed, until every arm is decided.
         max_seeds: Up to how many.
         budget: After how many seconds no trial is begun.
+        retry_failed: Whether trials are tried again that failed in an earlier call.
         progress: Whether it is shown how far it is.
 
     Raises:
@@ -117,7 +120,7 @@ def compare(
     folder = Path(out) if out is not None else RESULTS / study.name
     limits = Limits(max(max_seeds, len(study.seeds)), budget) if until_decided else None
     view, tell = (live, say) if progress else (unseen, _silent)
-    result = run(study, folder, _jobs(study, jobs), view, tell, limits)
+    result = run(study, folder, _jobs(study, jobs), view, tell, limits, retry_failed=retry_failed)
     result.save(folder)
     return result
 
@@ -130,6 +133,7 @@ def run(
     tell: Callable[[str], object] = _silent,
     limits: Limits | None = None,
     command: str = "",
+    retry_failed: bool = False,
 ) -> Result:
     """Run a study that has been tried out, as it is or growing within limits.
 
@@ -141,14 +145,15 @@ def run(
         tell: Is told in lines how it grows.
         limits: How far it may grow until it is decided; None to run it as it is.
         command: What runs it, as a reader would type it.
+        retry_failed: Whether trials are tried again that failed in an earlier run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if limits is None:
         with view(study, jobs) as listener:
-            outcome = run_study(study, folder, jobs, listener)
+            outcome = run_study(study, folder, jobs, listener, retry_failed=retry_failed)
         result = Result(study, outcome, folder, jobs, command)
     else:
-        result = _grown(study, folder, jobs, view, tell, limits, command)
+        result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed)
     if (line := _never_returned(result)) is not None:
         tell(line)
     return result
@@ -172,6 +177,7 @@ def _grown(
     tell: Callable[[str], object],
     limits: Limits,
     command: str,
+    retry_failed: bool,
 ) -> Result:
     """Let a study grow within limits, and tell what its looks say."""
 
@@ -186,7 +192,7 @@ def _grown(
     # Measures of the user's own have margins of their own, which the answer names.
     margin = "" if study.trial else f" at a margin of {study.margin:g} points"
     tell(f"{most}, until each is decided{margin}")
-    growth = grow(study, folder, jobs, limits.seeds, limits.seconds, watched)
+    growth = grow(study, folder, jobs, limits.seeds, limits.seconds, watched, retry_failed=retry_failed)
     for line in (growth.standing, growth.ending, growth.price):
         tell(line)
     return Result(growth.given, growth.run, folder, jobs, command, growth)

@@ -176,6 +176,7 @@ def grow(
     budget: float | None,
     watched: Callable[[Growth, Round], AbstractContextManager[Listener]],
     trial: TrialFunction | None = None,
+    retry_failed: bool = False,
 ) -> Growth:
     """Run a study look by look, until every arm is decided, or the seeds or the time are used up.
 
@@ -191,6 +192,7 @@ def grow(
         budget: After how many seconds no trial is begun any more; None for as long as it takes.
         watched: Called before each look's trials, with what was said so far; gives what listens to them.
         trial: The function that runs one trial.
+        retry_failed: Whether trials are tried again, once, that failed in an earlier run.
     """
     others = (seed for seed in count() if seed not in study.seeds)
     order = [*study.seeds, *islice(others, most_seeds - len(study.seeds))]
@@ -207,7 +209,14 @@ def grow(
             with watched(growth, _round(growth, wanted, len(places - before))) as listener:
                 heard = _news(listener, before, said)
                 run = run_study(
-                    growth.study, folder, jobs, heard, trial, among=among, time_is_up=lambda: time.monotonic() >= until
+                    growth.study,
+                    folder,
+                    jobs,
+                    heard,
+                    trial,
+                    among=among,
+                    time_is_up=lambda: time.monotonic() >= until,
+                    retry_failed=retry_failed,
                 )
             growth.broken = bool(run.failed) and len(run.finished) <= len(growth.run.finished)
             growth.run = _together(growth.run, run, len(places))

@@ -39,13 +39,16 @@ def why_again(study: Study, missing: Sequence[TrialKey], earlier: Sequence[Earli
     common with.
     """
     reasons: dict[str, list[str]] = {}
+    of_seed: dict[int, list[EarlierTrial]] = {}
+    for each in earlier:
+        if each.study == study.name:
+            of_seed.setdefault(each.seed, []).append(each)
     for trial in missing:
         settings = trial.ingredients["settings"]["arm"]
         differences = [
             (_changes(study, trial, each), -each.written)
-            for each in earlier
-            if (each.study, each.seed) == (study.name, trial.seed)
-            and (each.arm == trial.arm.label or each.ingredients["settings"]["arm"] == settings)
+            for each in of_seed.get(trial.seed, [])
+            if each.arm == trial.arm.label or each.ingredients["settings"]["arm"] == settings
         ]
         if differences:
             fewest, _ = min(differences, key=lambda one: (len(one[0]), one[1]))

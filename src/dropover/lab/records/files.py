@@ -1,5 +1,6 @@
 """Files that are kept: written whole or not at all, and set aside in sight where they can't be trusted."""
 
+import contextlib
 import itertools
 import os
 import tempfile
@@ -12,27 +13,52 @@ class DamagedError(Exception):
     """A kept file that no longer is what was written. The message says what is wrong with it."""
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, lasting: bool = True) -> None:
     """Replace a file by text in one step; see `write`."""
-    write(path, lambda file: file.write(text.encode()))
+    write(path, lambda file: file.write(text.encode()), lasting=lasting)
 
 
-def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+def write(path: Path, fill: Callable[[BinaryIO], object], *, lasting: bool = True) -> None:
     """Replace a file in one step by what `fill` writes, so that a reader (or a rerun) never meets half of one.
 
-    Folders that are missing are made.
+    What is `lasting` is on the disk when this returns, and survives a machine that loses its power. Folders
+    that are missing are made.
+
+    Raises:
+        OSError: it can't be written; `filename` is this file's.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(handle, "wb") as file:
-            fill(file)
-        # mkstemp makes files for the owner's eyes only; results are an ordinary file.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                fill(file)
+                if lasting:
+                    file.flush()
+                    os.fsync(file.fileno())
+            # mkstemp makes files for the owner's eyes only; results are an ordinary file.
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # A temporary file's name says nothing to anybody.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    if lasting:
+        _keep_name(path.parent)
+
+
+def _keep_name(folder: Path) -> None:
+    """Put a folder itself on the disk, which holds its files' names; not every system lets one."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def set_aside(path: Path, reason: DamagedError) -> str:

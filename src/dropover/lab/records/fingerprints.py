@@ -7,7 +7,7 @@ in which order they come is not among them.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ BESIDE_TRIALS = (
     "lab/pictures/",
     "lab/probing/",
     "lab/records/again.py",
+    "lab/records/checked.py",
+    "lab/records/failures.py",
     "lab/records/labels.py",
     "lab/records/stock.py",
     "lab/records/store.py",
@@ -45,11 +47,13 @@ BESIDE_TRIALS = (
     "lab/running/checks.py",
     "lab/running/events.py",
     "lab/running/guard.py",
+    "lab/running/heartbeat.py",
     "lab/running/here.py",
     "lab/running/runner.py",
     "lab/running/starting.py",
     "lab/running/stopping.py",
     "lab/running/study_file.py",
+    "lab/running/tally.py",
     "lab/running/workers.py",
     "lab/telling/",
 )
@@ -65,9 +69,15 @@ def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:
         DeviceError: the device can't be had.
         ValueError: the user's code can't be had.
     """
+    return ingredients_of(study)(arm, seed)
+
+
+def ingredients_of(study: Study) -> Callable[[Arm, int], Ingredients]:
+    """The same for all trials of a study, which share most of it; raises as `trial_ingredients`, at once."""
     what = {"trial"} if study.trial else {"model", "training"}
     settings = study.model_dump(mode="json", include={*what, "evaluation"}, exclude={"trial": {"version"}})
-    return {"settings": {**settings, "arm": _nameless(arm)}, "seed": seed, **surroundings(study)}
+    around = surroundings(study)
+    return lambda arm, seed: {"settings": {**settings, "arm": _nameless(arm)}, "seed": seed, **around}
 
 
 def net_fingerprint(study: Study, arm: Arm, seed: int) -> str:

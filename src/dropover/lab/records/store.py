@@ -1,6 +1,5 @@
 """Results on disk: one file a trial, with a checksum, and the long table made from them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from dropover.lab.devices import circumstances
 from dropover.lab.digests import of_plain
 from dropover.lab.machine import machine, versions
 from dropover.lab.records.again import EarlierTrial
+from dropover.lab.records.checked import Reader, read_checked, write_checked
 from dropover.lab.records.files import DamagedError, write_text
 from dropover.lab.records.rows import Row
 from dropover.lab.records.trials import TrialKey
@@ -35,59 +35,63 @@ def write_trial(folder: Path, study: Study, trial: TrialKey, rows: Sequence[Row]
     here = {**versions(), **machine(), **circumstances(study.device, study.precision)}
     finished = Finished(trial, rows, seconds, here)
     content = {
+        **identity(study, trial),
+        "seconds": round(seconds, 3),
+        "circumstances": finished.circumstances,
+        "rows": [list(vars(row).values()) for row in rows],
+    }
+    write_checked(trial.path(folder), content)
+    return finished
+
+
+def identity(study: Study, trial: TrialKey) -> dict[str, Any]:
+    """Which trial a file is of: by what its results are determined by, and how it is called."""
+    return {
         "study": study.name,
         "arm": trial.arm.label,
         "seed": trial.seed,
         "data": study.data.model_dump(mode="json"),
         "ingredients": trial.ingredients,
-        "seconds": round(seconds, 3),
-        "circumstances": finished.circumstances,
-        "rows": [list(vars(row).values()) for row in rows],
     }
-    write_text(trial.path(folder), json.dumps({**content, "checksum": of_plain(content)}, indent=1))
-    return finished
 
 
-def read_trial(folder: Path, trial: TrialKey) -> Finished | None:
+def read_trial(folder: Path, trial: TrialKey, read: Reader = read_checked) -> Finished | None:
     """The finished trial on disk, or None if there is none.
 
     Raises:
         DamagedError: its file is not what was written.
     """
-    content = _content(trial.path(folder))
+    content = of_trial(trial, trial.path(folder), read)
     if content is None:
         return None
-    if of_plain(content["ingredients"]) != trial.fingerprint:
-        raise DamagedError("is another trial's")
     rows = [Row(*columns) for columns in content["rows"]]
     return Finished(trial, rows, content["seconds"], content["circumstances"])
 
 
-def earlier_trials(folder: Path) -> tuple[list[EarlierTrial], list[str]]:
+def of_trial(trial: TrialKey, path: Path, read: Reader = read_checked) -> Mapping[str, Any] | None:
+    """The content of a file that should be a trial's; None if there is none.
+
+    Raises:
+        DamagedError: it is not what was written, or another trial's.
+    """
+    content = read(path)
+    if content is not None and of_plain(content["ingredients"]) != trial.fingerprint:
+        raise DamagedError("is another trial's")
+    return content
+
+
+def earlier_trials(folder: Path, read: Reader = read_checked) -> tuple[list[EarlierTrial], list[str]]:
     """The trials of a folder, of whatever study and ingredients, and the files that can't be told."""
     earlier, strange = [], []
     for path in sorted((folder / "trials").glob("*.json")):
         try:
-            content = _content(path)
+            content = read(path)
             if content is not None:
                 of_file = {key: content[key] for key in ("study", "arm", "seed", "data", "ingredients")}
                 earlier.append(EarlierTrial(**of_file, written=path.stat().st_mtime))
         except (DamagedError, OSError, KeyError):
             strange.append(path.name)
     return earlier, strange
-
-
-def _content(path: Path) -> dict[str, Any] | None:
-    """A trial's file; None where there is none. `DamagedError` if it is not what was written."""
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        raise DamagedError("can't be read") from None
-    if not isinstance(content, dict) or content.pop("checksum", None) != of_plain(content):
-        raise DamagedError("was changed since it was written")
-    return content
 
 
 def table_of(finished: Sequence[Finished], study: Study) -> pd.DataFrame:

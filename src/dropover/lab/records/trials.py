@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dropover.lab.digests import of_plain
-from dropover.lab.records.fingerprints import Ingredients, trial_ingredients
+from dropover.lab.records.fingerprints import Ingredients, ingredients_of, trial_ingredients
 from dropover.lab.study import Arm, Study
 
 
@@ -53,8 +53,9 @@ def trials_of(study: Study, among: Collection[Place] | None = None) -> list[Tria
     Raises:
         ValueError: the images or the user's code can't be had.
     """
+    ingredients = ingredients_of(study)
     return [
-        key_of(study, arm, seed)
+        TrialKey(arm, seed, ingredients(arm, seed))
         for seed in study.seeds
         for arm in study.arms
         if among is None or (arm.label, seed) in among

@@ -34,10 +34,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Failed:
-    """A trial came to nothing; `reason` is one line."""
+    """A trial came to nothing; `reason` is one line.
+
+    Of what is `passing` the trial itself is no cause, so that it is tried again by itself. One that is `earlier` failed
+    in an earlier run, and was not tried again.
+    """
 
     trial: TrialKey
     reason: str
+    passing: bool = False
+    earlier: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from dropover.lab.records.again import IMAGES_CHANGED, changes
 from dropover.lab.records.fingerprints import Ingredients, surroundings
 from dropover.lab.records.rows import Row
+from dropover.lab.running.passing import PassingError
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Arm, Study
 from dropover.lab.user_code import is_user_code
 
 
-class ChangedError(RuntimeError):
+class ChangedError(PassingError):
     """Something that decides results changed between the start of a study and that of one of its processes."""
 
 

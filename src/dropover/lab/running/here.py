@@ -8,6 +8,7 @@ from pathlib import Path
 from dropover.lab.blame import logged, one_line
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.events import Failed, Listener, Moved, Returned, Started
+from dropover.lab.running.passing import is_passing
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Study
@@ -32,7 +33,7 @@ def in_this_process(
             raise
         # Whatever goes wrong in one trial, even code that wants to end the program, the others go on.
         except BaseException as error:
-            yield Failed(key, one_line(error) + logged(error, key.label, folder))
+            yield Failed(key, one_line(error) + logged(error, key.label, folder), is_passing(error))
         else:
             yield Returned(key, rows, time.perf_counter() - started)
 

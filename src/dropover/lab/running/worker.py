@@ -12,6 +12,7 @@ import torch
 
 from dropover.lab.blame import logged, one_line
 from dropover.lab.records.rows import Row
+from dropover.lab.running.passing import is_passing
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Arm, Study
 
@@ -25,9 +26,13 @@ TrialFunction = Callable[[Study, Arm, int, Callable[[TrialProgress], None]], Seq
 
 @dataclass(frozen=True)
 class Died:
-    """What a worker sends instead of rows when its trial raised: why, in one line, and where the traceback is."""
+    """What a worker sends instead of rows when its trial raised: why, in one line, and where the traceback is.
+
+    Of what is `passing` the trial itself is no cause.
+    """
 
     reason: str
+    passing: bool
 
 
 def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Path) -> None:
@@ -50,7 +55,8 @@ def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Pa
                 raise
             # Whatever goes wrong in one trial, even code that wants to end the program, the others go on.
             except BaseException as error:
-                connection.send(Died(one_line(error) + logged(error, f"{arm.label}, seed {seed}", folder)))
+                reason = one_line(error) + logged(error, f"{arm.label}, seed {seed}", folder)
+                connection.send(Died(reason, is_passing(error)))
             else:
                 connection.send((rows, time.perf_counter() - started))
 

@@ -116,12 +116,13 @@ class _Worker:
             self.gone = True
             self._process.join()
             printed = f"; what it printed is in {self._output}" if size(self._output) else ""
-            return Failed(trial, f"its process died ({_cause(self._process.exitcode)}){printed}")
+            code = self._process.exitcode
+            return Failed(trial, f"its process died ({_cause(code)}){printed}", passing=_is_killed(code))
         if isinstance(message, TrialProgress):
             return Moved(trial, message)
         self.current = None
         if isinstance(message, Died):
-            return Failed(trial, message.reason)
+            return Failed(trial, message.reason, message.passing)
         rows, seconds = message
         return Returned(trial, rows, seconds)
 
@@ -133,8 +134,12 @@ class _Worker:
         self._process.close()
 
 
+def _is_killed(exitcode: int | None) -> bool:
+    return exitcode is not None and exitcode == -getattr(signal, "SIGKILL", 9)
+
+
 def _cause(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode == -getattr(signal, "SIGKILL", 9):
+    if _is_killed(exitcode):
         return "killed, most likely for want of memory: try fewer --jobs"
     if exitcode is not None and exitcode < 0:
         return f"signal {-exitcode}"

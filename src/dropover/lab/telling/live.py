@@ -1,6 +1,5 @@
 """What is seen while a study runs: how many trials are done, what each trial came to, the time left."""
 
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -11,8 +10,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from dropover.lab.growing import Round
 from dropover.lab.judging.measures import first_figure
 from dropover.lab.running.events import Ended, Event, Failed, Listener, Moved, Noted, Started
+from dropover.lab.running.tally import Tally
 from dropover.lab.study import Study
-from dropover.lab.telling.terminal import say
+from dropover.lab.telling.terminal import clock, say
 
 
 @contextmanager
@@ -26,8 +26,14 @@ def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listen
         with view.bars:
             yield view.see
     finally:
-        if view.reused:
-            view.say(f"{view.reused} of {view.total} trials were finished by an earlier run and are taken over.")
+        tally = view.tally
+        if tally.reused:
+            view.say(f"{tally.reused} of {tally.total} trials were finished by an earlier run and are taken over.")
+        if tally.failed_before == 1:
+            view.say("1 trial failed in an earlier run and is not tried again: --retry-failed tries it")
+        elif tally.failed_before:
+            trials = f"{tally.failed_before} trials failed in an earlier run"
+            view.say(f"{trials} and are not tried again: --retry-failed tries them")
 
 
 class View(Protocol):
@@ -47,11 +53,8 @@ class _View:
     def __init__(self, study: Study, jobs: int, asked: Round | None) -> None:
         console = Console()
         self._study = study
-        self.total = asked.trials if asked else len(study.arms) * len(study.seeds)
-        self.reused = 0
-        self._ended = 0
-        self._started = time.perf_counter()
-        self._moving: dict[str, float] = {}
+        total = asked.trials if asked else len(study.arms) * len(study.seeds)
+        self.tally = Tally(total)
         self._told: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
         self.bars = Progress(
@@ -63,25 +66,24 @@ class _View:
             transient=True,
             disable=not console.is_terminal,
         )
-        self.say(_head(study, jobs, asked, f"{self.total} trial{'s' if self.total > 1 else ''}"))
-        self._overall = self.bars.add_task("trials", total=self.total, detail=f"0/{self.total}")
+        self.say(_head(study, jobs, asked, f"{total} trial{'s' if total > 1 else ''}"))
+        self._overall = self.bars.add_task("trials", total=total, detail=f"0/{total}")
 
     def see(self, event: Event) -> None:
         """Show one event."""
+        self.tally.count(event)
         match event:
             case Started(trial):
-                self._moving[trial.label] = 0.0
                 self._tasks[trial.label] = self.bars.add_task(trial.label, total=1.0, detail="starting")
             case Moved(trial, progress):
                 if progress.notice and progress.notice not in self._told:
                     self._told.add(progress.notice)  # trials that find the same say it once
                     self.say(progress.notice)
-                self._moving[trial.label] = progress.done
                 accuracy = "" if progress.accuracy is None else f", {100 * progress.accuracy:.1f} %"
                 task, detail = self._tasks[trial.label], f"{progress.stage}{accuracy}"
                 self.bars.update(task, completed=progress.done, detail=detail)
-            case Ended(_, reused=True):
-                self._ended, self.reused = self._ended + 1, self.reused + 1
+            case Ended(_, reused=True) | Failed(earlier=True):
+                pass
             case Ended(finished):
                 figure = first_figure(self._study, finished.trial, finished.rows)
                 self._end(finished.trial.label, f"{f': {figure}' if figure else ''}, {finished.seconds:.0f} s")
@@ -89,25 +91,20 @@ class _View:
                 self._end(trial.label, f": failed: {reason}")
             case Noted(line):
                 self.say(line)
-        self.bars.update(self._overall, completed=self._ended + sum(self._moving.values()), detail=self._detail())
+        self.bars.update(self._overall, completed=self.tally.done, detail=self._detail())
 
     def _end(self, label: str, text: str) -> None:
-        self._ended += 1
-        self._moving.pop(label, None)
         if label in self._tasks:
             self.bars.remove_task(self._tasks.pop(label))
-        self.say(f"[{self._ended}/{self.total}] {label}{text}")
+        self.say(f"[{self.tally.ended}/{self.tally.total}] {label}{text}")
 
     def say(self, line: str) -> None:
         say(line, wrap=False, console=self.bars.console)
 
     def _detail(self) -> str:
-        """How many trials have ended, and the time: what is left by the share of this run's own work that is done."""
-        gone = time.perf_counter() - self._started
-        done = self._ended - self.reused + sum(self._moving.values())
-        text = f"{self._ended}/{self.total}, {_clock(gone)} gone"
-        # Less is too little to tell.
-        return text if done < 0.05 else f"{text}, about {_clock(gone / done * (self.total - self.reused - done))} left"
+        """How many trials have ended, and the time."""
+        text = f"{self.tally.ended}/{self.tally.total}, {clock(self.tally.gone)} gone"
+        return text if self.tally.left is None else f"{text}, about {clock(self.tally.left)} left"
 
 
 def _head(study: Study, jobs: int, asked: Round | None, trials: str) -> str:
@@ -116,9 +113,3 @@ def _head(study: Study, jobs: int, asked: Round | None, trials: str) -> str:
         return f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {trials}, {processes}"
     look = f"Look {asked.number} of {asked.planned} needs {asked.seeds} seeds of {', '.join(asked.arms)}"
     return f"{look}: {trials}, {processes}; after it at most {asked.later} more"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -28,6 +28,13 @@ def say(line: str, style: str | None = None, *, wrap: bool = True, console: Cons
     (console or Screen()).print(line, style=style, markup=False, highlight=False, soft_wrap=not wrap)
 
 
+def clock(seconds: float) -> str:
+    """A time such as "2 h 05 min", "3 min 20 s" or "7 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def print_list(columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: Collection[str]) -> None:
     """Print rows under headings; the columns named in `wrap` hold texts, which may be broken into several lines.
 

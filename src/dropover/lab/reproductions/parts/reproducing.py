@@ -49,6 +49,7 @@ def reproduce(
     out: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    retry_failed: bool = False,
     progress: bool = True,
 ) -> Reproduced:
     """Run what a table or figure of the papers needs, and put ours beside the printed figures.
@@ -61,6 +62,7 @@ def reproduce(
         out: Where nets, trials and the folder NAME go; by default results/reproduce/SCALE.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         precision: "fp32" or "bf16".
+        retry_failed: Whether trials are tried again that failed in an earlier run.
         progress: Whether it is shown how far it is.
 
     Raises:
@@ -72,7 +74,11 @@ def reproduce(
     show = live if progress else unseen
     planned = plan(reproduction, scale, seeds, device, precision)
     workers = jobs or jobs_on(device)
-    return carry_out(reproduction, planned, scale, store, workers, lambda study, _number, _count: show(study, workers))
+
+    def watched(study: Study, _number: int, _count: int) -> AbstractContextManager[Listener]:
+        return show(study, workers)
+
+    return carry_out(reproduction, planned, scale, store, workers, watched, retry_failed=retry_failed)
 
 
 def carry_out(
@@ -83,11 +89,12 @@ def carry_out(
     jobs: int,
     watched: Watched,
     command: str = "",
+    retry_failed: bool = False,
 ) -> Reproduced:
     """Run what was planned, draw it, and write it to the folder of the reproduction's name below `store`."""
     folder = store / reproduction.name
     folder.mkdir(parents=True, exist_ok=True)
-    evidence = run(planned, scale, store, folder, jobs, watched)
+    evidence = run(planned, scale, store, folder, jobs, watched, retry_failed)
     items = list(reproduction.draw(evidence)) if evidence.runs else []
     files = write_reproduction(folder, reproduction, evidence, items, command) if evidence.runs else []
     return Reproduced(reproduction, evidence, items, files, planned.missing)

@@ -65,6 +65,7 @@ def run(
     folder: Path,
     jobs: int,
     watched: Callable[[Study, int, int], AbstractContextManager[Listener]],
+    retry_failed: bool = False,
 ) -> Evidence:
     """Run what is planned and not there yet. Where that is stopped, what there is of each study is taken as it is.
 
@@ -75,6 +76,7 @@ def run(
         folder: Where this name's files go: each study's rows and settings in a folder of its own.
         jobs: Number of worker processes.
         watched: Called with each study, its number from 1 and their count; gives what listens to its run.
+        retry_failed: Whether trials are tried again that failed in an earlier run.
     """
     evidence = Evidence(scale, missing=planned.missing)
     for number, (request, study) in enumerate(planned.studies, start=1):
@@ -86,7 +88,8 @@ def run(
             if evidence.stop is not None:
                 raise evidence.stop
             with watched(study, number, len(planned.studies)) as listener:
-                done = run_study(study, rows, jobs, listener, partial(run_trial, nets=store / NETS), store)
+                trial = partial(run_trial, nets=store / NETS)
+                done = run_study(study, rows, jobs, listener, trial, store, retry_failed=retry_failed)
             finished, evidence.stop = done.finished, done.stop
             failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
         except KeyboardInterrupt as stop:
