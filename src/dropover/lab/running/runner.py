@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from dropover.lab.records.checkpoints import Pace, checkpoint_path
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import Finished, table_of, write_table, write_trial
 from dropover.lab.records.trials import Place
@@ -76,7 +77,7 @@ def run_study(
         listener(Ended(finished, reused=True))
     write_table(table_of(run.finished, study), folder / "results.csv")
     before = size(folder / OUTPUT)
-    trial = trial or partial(run_trial, results=store)
+    trial = trial or partial(run_trial, results=store, pace=Pace())
     waiting = deque(stock.missing)
     if study.trial is not None and is_handed_over(study.trial.function):
         events: Events = in_this_process(waiting, study, trial, folder, listener, time_is_up)
@@ -86,6 +87,7 @@ def run_study(
         for event in events:
             if isinstance(event, Returned):
                 ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
+                checkpoint_path(event.trial, store).unlink(missing_ok=True)
                 run.finished += ended
                 write_table(table_of(run.finished, study), folder / "results.csv")
                 for finished in ended:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dropover.lab.data import DataError
 from dropover.lab.data.parts.loading import content_of
+from dropover.lab.records.checkpoints import Pace
 from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
 from dropover.lab.records.stock import take_stock
@@ -86,7 +87,14 @@ def run(
             if evidence.stop is not None:
                 raise evidence.stop
             with watched(study, number, len(planned.studies)) as listener:
-                done = run_study(study, rows, jobs, listener, partial(run_trial, nets=store / NETS), store)
+                done = run_study(
+                    study,
+                    rows,
+                    jobs,
+                    listener,
+                    partial(run_trial, nets=store / NETS, results=store, pace=Pace()),
+                    store,
+                )
             finished, evidence.stop = done.finished, done.stop
             failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
         except KeyboardInterrupt as stop:
