@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timing import keep_freed_memory
 
 from dropover.lab.data import Data
 from dropover.lab.models.parts.building import build_model
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=90.0, help="How long each net is trained.")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a study's processes do
     print(f"share of the training's time (aim: below {100 * LIMIT:g} %)")
     for case in CASES:
         print(measure(*case, seconds=options.seconds), flush=True)

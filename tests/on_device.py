@@ -29,7 +29,7 @@ from dropover.lab.models.parts.positions import look, places
 from dropover.lab.noise import NOISES
 from dropover.lab.probing.capturing import default_places
 from dropover.lab.report.inspection import Subject, draw_all
-from dropover.lab.running.trial import run_trial
+from dropover.lab.running.calling import run_trial
 from dropover.lab.streams import AUGMENTATION, BATCHES, generator, random_states_kept, seeded
 from dropover.lab.study import Arm, Precision, Study
 from dropover.lab.training.loop import _batches
@@ -132,8 +132,9 @@ def starts_are_the_same(at: Device) -> str:
     for before, after in zip(model.parameters(), moved.parameters(), strict=True):
         assert after.device == at.device
         assert torch.equal(before, after.to("cpu"))
+    order = torch.randperm(len(data.train_labels), generator=generator(0, BATCHES))
     of_each = [
-        _batches(each, 20, generator(0, BATCHES), ["crop", "flip"], generator(0, AUGMENTATION))
+        _batches(each, order.to(each.train_images.device).split(50), ["crop", "flip"], generator(0, AUGMENTATION))
         for each in (data, data.to(at.device))
     ]
     for (here, labels), (there, others) in zip(*of_each, strict=True):

@@ -353,7 +353,7 @@ class Payload:
 def pickled() -> bytes:
     buffer = io.BytesIO()
     torch.save(Payload(), buffer)
-    return of_bytes(buffer.getvalue()).encode() + buffer.getvalue()
+    return buffer.getvalue() + of_bytes(buffer.getvalue()).encode()
 
 
 @pytest.mark.parametrize(

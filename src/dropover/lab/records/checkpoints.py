@@ -1,12 +1,13 @@
 """What a training needs to go on where it was killed: one file a trial, and how often it is worth its time."""
 
+import hashlib
 import io
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from dropover.lab.records.trials import TrialKey
 _FIRST_COST = 0.01
 """Seconds that the first one is taken to cost, so that trials of a second don't begin with it."""
 _DIGEST = 64
-"""Bytes of the checksum, which a file begins with."""
+"""Bytes of the checksum, which a file ends with."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,9 @@ class Checkpoints:
         if self.path is None:
             return
         started = time.monotonic()
-        buffer = io.BytesIO()
-        torch.save(plain(state), buffer)
-        content = buffer.getbuffer()
+        content = plain(state)
         try:
-            write(self.path, lambda file: (file.write(of_bytes(content).encode()), file.write(content)))
+            write(self.path, lambda file: _fill(file, content))
         except OSError as error:
             # Training is worth more than the chance to go on with it.
             self._notify(f"{self.path} can't be written ({error.strerror}): a trial that is stopped begins anew")
@@ -100,12 +99,32 @@ class Checkpoints:
         self._cost = self._kept - started
 
 
+class _Hashed:
+    """A file that is written from beginning to end, and the checksum of what it was given: no copy is held."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.checksum = file, hashlib.sha256()
+
+    def write(self, piece: bytes) -> int:
+        self.checksum.update(piece)
+        return self._file.write(piece)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _fill(file: BinaryIO, content: Any) -> None:
+    hashed = _Hashed(file)
+    torch.save(content, hashed)
+    file.write(hashed.checksum.hexdigest().encode())
+
+
 def _content(path: Path) -> dict[str, Any]:
     """What the file holds; `FileNotFoundError` without one, `DamagedError` if it is not what was written."""
     try:
-        content = path.read_bytes()
-        if of_bytes(content[_DIGEST:]).encode() == content[:_DIGEST]:
-            state: dict[str, Any] = torch.load(io.BytesIO(content[_DIGEST:]), map_location="cpu", weights_only=True)
+        content = memoryview(path.read_bytes())
+        if of_bytes(content[:-_DIGEST]).encode() == content[-_DIGEST:]:
+            state: dict[str, Any] = torch.load(io.BytesIO(content[:-_DIGEST]), map_location="cpu", weights_only=True)
             return state
     except (FileNotFoundError, NotADirectoryError):
         raise
