@@ -115,7 +115,7 @@ class _Hashed:
 
 def _fill(file: BinaryIO, content: Any) -> None:
     hashed = _Hashed(file)
-    torch.save(content, hashed)
+    torch.save(content, hashed)  # type: ignore[arg-type]  # which only writes to it
     file.write(hashed.checksum.hexdigest().encode())
 
 
