@@ -4,11 +4,12 @@ Besides cuda, cuda:1, mps and cpu there is "stand-in", a device that is none and
 same checks are run where there is no GPU, and everything agrees to the last digit.
 """
 
+import math
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from dropover.lab.data.parts.loading import load_data
 from dropover.lab.examples import Examples, logits_on, pixels
 from dropover.lab.machine import versions
 from dropover.lab.models.parts.building import build_model
-from dropover.lab.models.parts.placed_layers import load_net_state
+from dropover.lab.models.parts.placed_layers import load_net_state, net_state
 from dropover.lab.models.parts.positions import look, places
 from dropover.lab.noise import NOISES
 from dropover.lab.probing.capturing import default_places
+from dropover.lab.records.checkpoints import Checkpoints, Pace
 from dropover.lab.report.inspection import Subject, draw_all
 from dropover.lab.running.calling import run_trial
 from dropover.lab.streams import AUGMENTATION, BATCHES, generator, random_states_kept, seeded
@@ -132,8 +134,9 @@ def starts_are_the_same(at: Device) -> str:
     for before, after in zip(model.parameters(), moved.parameters(), strict=True):
         assert after.device == at.device
         assert torch.equal(before, after.to("cpu"))
+    order = torch.randperm(len(data.train_labels), generator=generator(0, BATCHES))
     of_each = [
-        _batches(each, 20, generator(0, BATCHES), ["crop", "flip"], generator(0, AUGMENTATION))
+        _batches(each, order.to(each.train_images.device).split(50), ["crop", "flip"], generator(0, AUGMENTATION))
         for each in (data, data.to(at.device))
     ]
     for (here, labels), (there, others) in zip(*of_each, strict=True):
@@ -263,6 +266,28 @@ def nets_load_anywhere(at: Device) -> str:
     return f"logits of the net as it was trained {of_both[0]}, as it was read {of_both[1]}"
 
 
+def trainings_go_on(at: Device) -> str:
+    """A training that was killed there goes on there from the next batch, with the device's own numbers."""
+    study = at.study(arms=[{"method": "none"}, {"method": "guided", "at": ["fc"]}], training={"epochs": 1})
+    data, limit = load_data(study.data), 1e-2 if at.device.type == "cuda" else 0.0
+    whole, _ = trained_net(study, study.arms[1], 0, data)
+    with tempfile.TemporaryDirectory() as folder:
+
+        class KilledOnce(Checkpoints):
+            def write(self, state: Any) -> None:
+                super().write(state)
+                raise InterruptedError
+
+        for kind in (KilledOnce, KilledOnce, Checkpoints):
+            kept = kind(Path(folder) / "net", Pace(0.0, math.inf))
+            with suppress(InterruptedError):
+                resumed, _ = trained_net(study, study.arms[1], 0, data, checkpoints=kept)
+    states = [net_state(each) for each in (whole, resumed)]
+    apart = max(float((states[0][name] - states[1][name]).abs().max()) for name in states[0])
+    assert apart <= limit, f"weights {apart:.2g} apart, more than {limit:g}"
+    return f"weights at most {apart:.1g} apart"
+
+
 def pictures_are_drawn(at: Device) -> str:
     """`dropover inspect`, from inside a net with a layer."""
     study = at.study(arms=[{"method": "none"}, {"method": "fdd2d"}])
@@ -328,6 +353,7 @@ CHECKS: Sequence[Callable[[Device], str]] = (
     methods_agree,
     networks_agree,
     nets_load_anywhere,
+    trainings_go_on,
     pictures_are_drawn,
     bf16_agrees,
 )

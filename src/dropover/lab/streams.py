@@ -7,8 +7,9 @@ nothing else.
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,3 +92,30 @@ def isolated() -> Iterator[None]:
     finally:
         np.random.set_state(of_numpy)  # noqa: NPY002
         random.setstate(of_python)
+
+
+def random_states(device: torch.device | None = None) -> dict[str, Any]:
+    """Where torch's, numpy's and Python's own generators are in their streams, and that of a device in use.
+
+    Tensors, numbers and texts.
+    """
+    numpy: Any = np.random.get_state()  # noqa: NPY002
+    kind, keys, *rest = numpy
+    states = {"torch": torch.get_rng_state(), "numpy": (kind, keys.tolist(), *rest), "python": random.getstate()}
+    if device is not None and device.type != "cpu":
+        states["device"] = torch.get_device_module(device).get_rng_state(*_index(device))
+    return states
+
+
+def go_on(states: Mapping[str, Any], device: torch.device | None = None) -> None:
+    """Have the generators draw from here on what they would have drawn when `random_states` was called."""
+    torch.set_rng_state(states["torch"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
+    random.setstate(states["python"])
+    if device is not None and device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states["device"], *_index(device))
+
+
+def _index(device: torch.device) -> list[int]:
+    """How a kind of device is told which of its devices is meant; MPS has one, and isn't."""
+    return [] if device.type == "mps" else [device.index or 0]

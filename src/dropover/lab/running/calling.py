@@ -1,7 +1,6 @@
 """A trial run: its training function called, what it returned read, and the model measured that it gave."""
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,12 @@ from torch import Tensor, nn
 from dropover.lab.devices import device_of
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
+from dropover.lab.records.checkpoints import Pace
 from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, WORST, Row, share
+from dropover.lab.running.figures import as_number
 from dropover.lab.running.images import train_on_images
 from dropover.lab.running.progress import TrialProgress
-from dropover.lab.running.trial import Trial, as_number
+from dropover.lab.running.trial import Trial
 from dropover.lab.streams import WEIGHTS, begin, isolated
 from dropover.lab.study import Arm, Study
 from dropover.lab.user_code import factory_named
@@ -39,11 +40,13 @@ def run_trial(
     report: Callable[[TrialProgress], None] = lambda _progress: None,
     nets: Path | None = None,
     results: Path = Path("results"),
+    pace: Pace | None = None,
 ) -> list[Row]:
     """Train under one arm and measure everything that the study asks for.
 
     The study has been checked. `report` is called now and then, and once before each measurement. The lab's own
-    training keeps its nets in the folder `nets`, if there is one; `results` holds the folders of the user's functions.
+    training keeps its nets in the folder `nets`, if there is one; `results` holds the folders of the user's functions,
+    and what a trial goes on from that was killed: it is kept at this pace, or not at all.
 
     Returns:
         What was logged, with its step as level, and what was returned. Of a function that returned a model with images
@@ -65,13 +68,12 @@ def run_trial(
     def measuring(done: float, stage: str) -> None:
         report(TrialProgress(part + (1 - part) * done, accuracy, stage))
 
-    trial = Trial(study, arm.label, seed, training, results)
-    started = time.perf_counter()
+    trial = Trial(study, arm.label, seed, training, results, pace)
     returned = _called(trial, nets)
     model, metrics, images = _parts(returned, study)
     rows = [*trial.rows, *(Row(name, None, value) for name, value in metrics.items())]
     if SECONDS not in metrics:
-        rows.append(Row(SECONDS, None, time.perf_counter() - started))
+        rows.append(Row(SECONDS, None, trial.seconds))
     if model is None or images is None:
         measuring(1.0, "done")
         return rows
@@ -95,7 +97,11 @@ def _called(trial: Trial, nets: Path | None) -> Any:
     function = trial.study.trial
     with isolated():
         begin(trial.seed, WEIGHTS)
-        return train_on_images(trial, nets) if function is None else factory_named(function.function)(trial)
+        if function is None:
+            return train_on_images(trial, nets)
+        returned = factory_named(function.function)(trial)
+        trial.end()
+        return returned
 
 
 def _parts(returned: Any, study: Study) -> tuple[nn.Module | None, dict[str, float], tuple[Tensor, Tensor] | None]:

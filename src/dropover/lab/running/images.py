@@ -29,7 +29,8 @@ def train_on_images(
         trial.progress(done, **({} if accuracy is None else {"accuracy": accuracy}))
 
     report(0.0, None)
-    model, trained = trained_net(study, study.arm(trial.arm), trial.seed, data, nets, report, trial.say)
+    arm = study.arm(trial.arm)
+    model, trained = trained_net(study, arm, trial.seed, data, nets, report, trial.say, trial.checkpoints)
     for number, epoch in enumerate(trained.epochs, start=1):
         trial.log(number, **vars(epoch))
     speed = {"seconds": trained.seconds, "images_per_second": trained.images_per_second}

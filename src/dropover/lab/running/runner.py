@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from dropover.lab.records.checkpoints import Pace, checkpoint_path
 from dropover.lab.records.failures import forget_failure, write_failure
 from dropover.lab.records.stock import take_stock
 from dropover.lab.records.store import Finished, table_of, write_table, write_trial
@@ -90,7 +91,7 @@ def run_study(
     table = _Table(run, study, folder / "results.csv")
     table.write()
     before = size(folder / OUTPUT)
-    trial = trial or partial(run_trial, results=store)
+    trial = trial or partial(run_trial, results=store, pace=Pace())
     waiting = deque(stock.missing)
     if study.trial is not None and is_handed_over(study.trial.function):
         events: Events = in_this_process(waiting, study, trial, folder, listener, time_is_up)
@@ -102,6 +103,7 @@ def run_study(
                 if isinstance(event, Returned):
                     ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
                     forget_failure(store, event.trial)
+                    checkpoint_path(event.trial, store).unlink(missing_ok=True)
                     run.finished += ended
                     table.write_now_and_then()
                     for finished in ended:
@@ -111,6 +113,7 @@ def run_study(
                         forget_failure(store, event.trial)
                     else:
                         write_failure(store, study, event.trial, event.reason)
+                        checkpoint_path(event.trial, store).unlink(missing_ok=True)
                     for one in (event.trial, *stock.twins[event.trial.fingerprint]):
                         run.failed.append(replace(event, trial=one))
                         listener(run.failed[-1])

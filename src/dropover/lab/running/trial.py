@@ -2,25 +2,32 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 from dropover import validation
 from dropover.insertion import regularizers
 from dropover.insertion.modes import Example
 from dropover.lab.devices import device_named
 from dropover.lab.models.parts.users import place_in, spots_of
+from dropover.lab.records.checkpoints import Checkpoints, Pace, checkpoint_path
 from dropover.lab.records.rows import Row
-from dropover.lab.records.trials import key_of
+from dropover.lab.records.trials import TrialKey, key_of
+from dropover.lab.running.figures import as_number
+from dropover.lab.running.loader import Loader
+from dropover.lab.running.loops import Loops
 from dropover.lab.running.progress import TrialProgress
+from dropover.lab.running.resuming import Part, Resuming
+from dropover.lab.running.trial_state import Clock, RandomNumbers
 from dropover.lab.streams import REGULARIZER, begin, generator
 from dropover.lab.study import Study
-from dropover.lab.study.names import label as checked_label
 from dropover.progress import advance
 
 T = TypeVar("T")
@@ -51,6 +58,7 @@ class Trial:
         seed: int,
         report: Callable[[TrialProgress], None] = lambda _progress: None,
         results: Path = Path("results"),
+        pace: Pace | None = None,
     ) -> None:
         self.study = study
         self.arm = arm
@@ -58,8 +66,10 @@ class Trial:
         self._report = report
         self._results = results
         self._scheduled: list[nn.Module] = []
-        self._loops: list[tuple[int, int | None]] = []
-        self._begun = 0
+        self._pace = pace
+        self._loops = Loops()
+        self._resuming: Resuming | None = None
+        self._clock = Clock()
         self._reported = -math.inf
         self._logged: dict[tuple[str, float], float] = {}
         self._shown: dict[str, float] = {}
@@ -83,15 +93,85 @@ class Trial:
         return self.study.precision
 
     @cached_property
+    def _key(self) -> TrialKey:
+        return key_of(self.study, self.study.arm(self.arm), self.seed)
+
+    @cached_property
     def folder(self) -> Path:
         """A folder of this trial's own, made when it is first asked for. A rerun of the same trial gets the same."""
-        folder = key_of(self.study, self.study.arm(self.arm), self.seed).path(self._results).with_suffix("")
+        folder = self._key.path(self._results).with_suffix("")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def generator(self, name: str) -> torch.Generator:
         """A new CPU generator at the start of the stream of that name: the same numbers for every arm of the seed."""
-        return generator(self.seed, name)
+        return self._random.give(name)
+
+    def loader(
+        self,
+        dataset: "Dataset[Any]",
+        batch_size: int,
+        *,
+        name: str = "batches",
+        drop_last: bool = False,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+    ) -> Loader:
+        """Batches of a data set, shuffled anew in each epoch, in the same order for every arm of the seed.
+
+        Like a `DataLoader`, in this process. A trial with a `checkpoint` that was killed goes on from the batch that it
+        had come to, in loops over `track`.
+
+        Args:
+            dataset: What has a length and items.
+            batch_size: How many items a batch has, at least 1.
+            name: The stream that the order is drawn from.
+            drop_last: Leave out a last batch of fewer items.
+            collate_fn: Makes a batch of a list of items; torch's own by default.
+        """
+        return Loader(dataset, batch_size, lambda loader: self._walk(loader, len(loader)), name, drop_last, collate_fn)
+
+    def checkpoint(self, **parts: Part) -> None:
+        """Keep these from time to time, and go on from there if this trial was killed: to the bit.
+
+        To be called before the loop over `track`, which begins at the item that a killed run had come to, with all
+        parts as they were, random numbers and what was logged too. Within an item a run is kept in a first loop over
+        `track` or `loader`. Loops must be over `range`, a list or a `loader`: others are not come back into.
+
+        Args:
+            parts: All that changes while it is trained: model, optimizer, schedule, whatever else has `state_dict` and
+                `load_state_dict`; a `torch.Generator`, a dictionary or a list of numbers.
+
+        Raises:
+            TypeError: a part of another kind.
+            ValueError: first called within a loop.
+        """
+        if self._resuming is None:
+            if self._loops.open:
+                raise ValueError("trial.checkpoint must be called before the loop that is to be gone on with")
+            own: dict[str, Part] = {"its curves": self._logged, "its figures": self._shown, "its clock": self._clock}
+            self._resuming = Resuming(self.checkpoints, self._loops, own, self._random)
+        self._resuming.add(parts)
+
+    @cached_property
+    def _random(self) -> RandomNumbers:
+        return RandomNumbers(self.seed, self.device)
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Where this trial is kept while it isn't finished."""
+        if self._pace is None:
+            return Checkpoints()
+        return Checkpoints(checkpoint_path(self._key, self._results), self._pace, self.say)
+
+    @property
+    def seconds(self) -> float:
+        """How long the trial has taken, before it was killed too."""
+        return self._clock.seconds
+
+    def end(self) -> None:
+        """Called when the function has returned; `CheckpointError` if it never came to where a killed run was."""
+        if self._resuming is not None:
+            self._resuming.end()
 
     def regularize(self, model: nn.Module, example: Example | None = None) -> nn.Module:
         """Put the arm's layers into a model, and have random numbers come from the layers' stream from here on.
@@ -137,24 +217,34 @@ class Trial:
         count = len(items) if total is None and isinstance(items, Sized) else total
         if count is None and self._scheduled:
             raise ValueError("track must know how many items there are to move scheduled rates along: give it total=")
-        where = ", ".join(str(index) for index, _ in self._loops)
-        loop = f"loop {self._begun} ({where})"
-        self._begun += not self._loops
-        level = len(self._loops)
-        iterator, index = None, 0
-        while True:
-            del self._loops[level:]  # an inner loop that was left by `break`
-            self._loops.append((index, count))
-            self._move()
-            begin(self.seed, f"{loop} item {index}")
-            iterator = iter(items) if iterator is None else iterator
-            try:
-                item = next(iterator)
-            except StopIteration:
-                break
-            yield item
-            index += 1
-        del self._loops[level:]
+        yield from self._walk(items, count, tracked=True)
+
+    def _walk(self, items: Iterable[T], count: int | None, tracked: bool = False) -> Iterator[T]:
+        """Iterate from where a killed run had come to; each item begins a stream of its own if it is `tracked`."""
+        name = self._loops.name
+        loop = self._loops.enter(count, kept=isinstance(items, Sequence | Loader))
+        iterator = None
+        try:
+            loop.index = self._resuming.start() if self._resuming is not None else 0
+            while True:
+                self._loops.return_to(loop)
+                if tracked:
+                    self._move()
+                    begin(self.seed, f"{name} item {loop.index}")
+                if self._resuming is not None:
+                    self._resuming.pause()
+                if iterator is None and isinstance(items, Loader):
+                    iterator = items.since(loop.index, generator(self.seed, f"{items.name} {name} {loop.ordinal}"))
+                elif iterator is None:
+                    iterator = islice(items, loop.index, None)
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+                yield item
+                loop.index += 1
+        finally:
+            self._loops.leave(loop)
 
     def log(self, step: float, /, **values: float) -> None:
         """Keep figures of a step, such as an epoch, for curves: `trial.log(epoch, train_loss=0.3)`.
@@ -200,11 +290,7 @@ class Trial:
 
     def _move(self) -> None:
         """Move schedules and the bar to where the loops are."""
-        done, share = 0.0, 1.0
-        for index, count in self._loops:
-            share /= count or math.inf
-            done += share * index
-        done = min(done, 1.0)
+        done = self._loops.done
         for model in self._scheduled:
             advance(model, done)
         self.progress(done)
@@ -214,20 +300,3 @@ class Trial:
         if now - self._reported >= _REPORT_EVERY:
             self._reported = now
             self._report(progress)
-
-
-def as_number(name: str, value: Any) -> float:
-    """A measured value as a float: a number, a tensor or an array of one element.
-
-    Raises:
-        ValueError: the name can't stand in a table, or the value is no number.
-    """
-    try:
-        checked_label(name)
-    except ValueError as error:
-        raise ValueError(f"a measure's name {error}, got {name!r}") from None
-    try:
-        return float(value.detach() if isinstance(value, torch.Tensor) else value)
-    except (TypeError, ValueError):
-        kind = f"{type(value).__name__} of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
-        raise ValueError(f"{name} must be a number, got {kind}") from None

@@ -2,22 +2,22 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from dropover.lab.data import Data
 from dropover.lab.examples import Examples, logits_on, pixels
-from dropover.lab.models.parts.placed_layers import parameters_of
+from dropover.lab.records.checkpoints import Checkpoints
 from dropover.lab.records.rows import share
-from dropover.lab.streams import AUGMENTATION, BATCHES, REGULARIZER, generator, seeded
+from dropover.lab.streams import REGULARIZER, seeded
 from dropover.lab.study import TrainingSettings
 from dropover.lab.training.augmentation import augmented
+from dropover.lab.training.course import Course, Epoch
 
 # Batches between two reports: a fifth of a second or so.
 _REPORT_EVERY = 10
@@ -25,18 +25,6 @@ _REPORT_EVERY = 10
 
 class DivergedError(ArithmeticError):
     """The training loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training images: the mean loss in it, under the regularizer, and what is measured after it.
-
-    That is in evaluation mode, the accuracy in [0, 1].
-    """
-
-    train_loss: float
-    test_loss: float
-    test_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +44,7 @@ def train(
     label: str,
     test_batch: int = 250,
     report: Callable[[float, float | None], None] = lambda _done, _accuracy: None,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Train `model` in place.
 
@@ -67,66 +56,68 @@ def train(
         label: The arm's name, for an error.
         test_batch: How many test images are scored at once.
         report: Called several times an epoch with the share of training done and the last epoch's test accuracy.
+        checkpoints: Where the training is kept now and then, and goes on from: to the bit, as if it had never stopped.
 
     Raises:
         DivergedError: the loss became infinite or NaN.
     """
     count = len(data.train_images)
     batches = math.ceil(count / settings.batch_size)
-    optimizer = _optimizer(model, settings)
-    annealing = CosineAnnealingLR(optimizer, settings.epochs * batches) if settings.schedule == "cosine" else None
-    order, changes = generator(seed, BATCHES), generator(seed, AUGMENTATION)
-    epochs: list[Epoch] = []
-    seconds = 0.0
-    with seeded(seed, REGULARIZER, data.train_labels.device):
-        for number in range(settings.epochs):
-            started = time.perf_counter()
-            model.train()
-            losses: list[Tensor] = []
-            sizes: list[int] = []
-            for index, (images, labels) in enumerate(_batches(data, batches, order, settings.augment, changes)):
-                loss = F.cross_entropy(model(images), labels)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                if annealing is not None:
-                    annealing.step()
-                losses.append(loss.detach())  # not read yet: that would wait for the device at every step
-                sizes.append(len(labels))
-                if index % _REPORT_EVERY == _REPORT_EVERY - 1:
-                    done = (number + (index + 1) / batches) / settings.epochs
-                    report(done, epochs[-1].test_accuracy if epochs else None)
-            summed = sum(loss * size for loss, size in zip(torch.stack(losses).tolist(), sizes, strict=True))
-            seconds += time.perf_counter() - started
+    device = data.train_labels.device
+    checkpoints = checkpoints or Checkpoints()
+    course = Course(model, settings, seed, settings.epochs * batches, device)
+    with seeded(seed, REGULARIZER, device):
+        kept = checkpoints.read()
+        if kept is not None:
+            course.load_state_dict(kept)
+        while len(course.epochs) < settings.epochs:
+            summed = _pass(model, course, data, batches, settings, report, checkpoints)
             if not math.isfinite(summed):
                 raise DivergedError(
-                    f"arm {label!r}, seed {seed}: the training loss is {summed} in epoch {number + 1}: "
+                    f"arm {label!r}, seed {seed}: the training loss is {summed} in epoch {len(course.epochs) + 1}: "
                     f"try a training.lr below {settings.lr}"
                 )
-            epochs.append(_measured(model, data, summed / count, test_batch, seed))
-            report((number + 1) / settings.epochs, epochs[-1].test_accuracy)
-    return Trained(epochs, seconds, settings.epochs * count / seconds)
+            course.end_epoch(_measured(model, data, summed / count, test_batch, seed))
+            report(len(course.epochs) / settings.epochs, course.epochs[-1].test_accuracy)
+            if checkpoints.due(epoch_ends=True):
+                checkpoints.write(course.state_dict())
+    return Trained(course.epochs, course.seconds, settings.epochs * count / course.seconds)
 
 
-def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The fused kernels update all weights in one call: with nets this small the calls are what costs."""
-    weights, decay = parameters_of(model), settings.weight_decay
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(weights, settings.lr, weight_decay=decay, fused=True)
-    return torch.optim.SGD(weights, settings.lr, settings.momentum, weight_decay=decay, fused=True)
+def _pass(
+    model: nn.Module,
+    course: Course,
+    data: Data,
+    batches: int,
+    settings: TrainingSettings,
+    report: Callable[[float, float | None], None],
+    checkpoints: Checkpoints,
+) -> float:
+    """Train on the rest of an epoch, and return the sum of its images' losses, all of them."""
+    started = time.perf_counter()
+    model.train()
+    # Even sizes, so that batch norm never meets a left-over batch of a single image.
+    parts = course.order(len(data.train_images)).to(data.train_images.device).tensor_split(batches)
+    for images, labels in _batches(data, parts[len(course.losses) :], settings.augment, course.changes):
+        course.step(F.cross_entropy(model(images), labels))
+        if len(course.losses) % _REPORT_EVERY == 0:
+            done = (len(course.epochs) + len(course.losses) / batches) / settings.epochs
+            report(done, course.epochs[-1].test_accuracy if course.epochs else None)
+        if checkpoints.due(epoch_ends=False):
+            course.seconds += time.perf_counter() - started
+            checkpoints.write(course.state_dict())
+            started = time.perf_counter()
+    losses: list[float] = torch.stack(course.losses).tolist()
+    course.seconds += time.perf_counter() - started
+    return sum(loss * len(part) for loss, part in zip(losses, parts, strict=True))
 
 
 def _batches(
-    data: Data, count: int, order: torch.Generator, augment: list[Literal["crop", "flip"]], changes: torch.Generator
+    data: Data, parts: Iterable[Tensor], augment: list[Literal["crop", "flip"]], changes: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """All training images in random order, in `count` batches whose sizes differ by one at most, augmented.
-
-    They come on the device of their labels, wherever the images are.
-    Even sizes, so that batch norm never meets a left-over batch of a single image.
-    """
+    """The training images of these indices, augmented, and their labels, on whose device both come."""
     device = data.train_labels.device
-    shuffled = torch.randperm(len(data.train_images), generator=order).to(data.train_images.device)
-    for index in shuffled.tensor_split(count):
+    for index in parts:
         # On bytes, which are a quarter of the floats.
         images = augmented(data.train_images[index], augment, changes)
         yield pixels(images.to(device)), data.train_labels[index.to(device)]

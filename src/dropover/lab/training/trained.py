@@ -15,10 +15,12 @@ from dropover.lab.devices import device_named, put
 from dropover.lab.digests import of_plain, of_tensors
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.models.parts.placed_layers import load_net_state, net_state
+from dropover.lab.records.checkpoints import Checkpoints
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.study import Arm, Study
-from dropover.lab.training.loop import Epoch, Trained, train
+from dropover.lab.training.course import Epoch
+from dropover.lab.training.loop import Trained, train
 
 
 def net_path(folder: Path, study: Study, arm: Arm, seed: int) -> Path:
@@ -34,13 +36,14 @@ def trained_net(
     folder: Path | None = None,
     report: Callable[[float, float | None], None] = lambda _done, _accuracy: None,
     notify: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[nn.Module, Trained]:
     """The trained net of one arm and seed, in evaluation mode, with the record of its training.
 
     The study has been checked, and the data are its images. The net comes on the study's device, as `put` puts it.
     Nets are read from `folder`, or trained and then kept there; without it nothing is kept. `report` is that of
     `train`, which may raise `DivergedError`; `notify` is called with a line about a file that is not what was kept, and
-    is set aside.
+    is set aside. A training that was killed goes on from `checkpoints`.
     """
     device = device_named(study.device)
     model = build_model(study, arm, seed, data)
@@ -55,7 +58,8 @@ def trained_net(
         if kept is not None:
             return put(model, device, study.precision).eval(), kept
     put(model, device, study.precision)
-    trained = train(model, data.to(device), study.training, seed, arm.label, study.evaluation.batch_size, report)
+    batch = study.evaluation.batch_size
+    trained = train(model, data.to(device), study.training, seed, arm.label, batch, report, checkpoints)
     if path is not None:
         # Tensors and plain data only, nothing that would run when it is read.
         state, record = net_state(model), asdict(trained)

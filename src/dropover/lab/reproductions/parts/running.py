@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dropover.lab.data import DataError
 from dropover.lab.data.parts.loading import content_of
+from dropover.lab.records.checkpoints import Pace
 from dropover.lab.records.files import write_text
 from dropover.lab.records.labels import labelled
 from dropover.lab.records.stock import take_stock
@@ -88,7 +89,7 @@ def run(
             if evidence.stop is not None:
                 raise evidence.stop
             with watched(study, number, len(planned.studies)) as listener:
-                trial = partial(run_trial, nets=store / NETS)
+                trial = partial(run_trial, nets=store / NETS, results=store, pace=Pace())
                 done = run_study(study, rows, jobs, listener, trial, store, retry_failed=retry_failed)
             finished, evidence.stop = done.finished, done.stop
             failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
