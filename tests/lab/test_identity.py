@@ -173,7 +173,7 @@ def test_what_decides_results_runs_them_again_and_says_why(lab: Lab):
         ("the images changed", lambda: lab.images(1)),
         (
             "dropover's own code changed",
-            lambda: lab.edit("package/dropover/lab/training/loop.py", "_optimizer(model", "_optimizer( model"),
+            lambda: lab.edit("package/dropover/lab/training/loop.py", "model.train()", "model.train( )"),
         ),
         ("numba VERSION -> 0.0.1", lambda: _other_version(lab, "numba")),
     ]
