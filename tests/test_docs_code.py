@@ -90,7 +90,8 @@ class Reader:
                 for command in code.splitlines():
                     self.command(shlex.split(command, comments=True), where, run=item["run"] is not None)
             else:
-                assert item["kind"] == "python", f"{where}: a block is python, toml, text, output or, without a word, commands"
+                kinds = "python, toml, text, output or, without a word, commands"
+                assert item["kind"] == "python", f"{where}: a block is {kinds}"
                 if not name:
                     self.python(code, where)
 
