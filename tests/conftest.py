@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-LONGEST = "test_reproductions.py"
+LONGEST = ("test_reproductions.py", "test_on_device.py", "test_resuming.py", "test_examples.py", "test_docs_code.py")
 
 
 def pytest_configure() -> None:
@@ -14,8 +14,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Begun last, the longest file would keep one process busy while the other has nothing left.
-    items.sort(key=lambda item: item.path.name != LONGEST)
+    # Begun last, the longest files would keep one process busy while the other has nothing left.
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     # Each process of a run must find tests of the same names.
     nameless = [item.nodeid for item in items if " at 0x" in item.nodeid]
     if nameless:
