@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dropover.cli import app
+from dropover.lab.telling.live import RETRY
 
 MODULE = """
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_a_failed_trial_is_shown_as_failed_until_it_is_tried_again_and_ends(stud
         first, last = err.splitlines()
         assert first.startswith("drop, seed 1: ValueError: no such luck (failing_training.py, line 6); traceback in ")
         assert last == "1 of 4 trials failed; the others are in the report."
-        told = "1 trial failed in an earlier run and is not tried again: --retry-failed tries it"
+        told = f"1 trial failed in an earlier run and is not tried again: {RETRY} tries it"
         assert (told in out.splitlines()) == again
         assert ("drop, seed 1: failed: ValueError" in out) != again
         page = Path("results/own/report.html").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from dropover.lab.running.passing import is_passing
 from dropover.lab.running.runner import StudyRun, run_study
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Arm, Study
-from dropover.lab.telling.live import live, unseen
+from dropover.lab.telling.live import RETRY, live, unseen
 
 FAKE = """
 import errno, os, signal
@@ -171,8 +171,14 @@ def test_a_study_that_grows_takes_failures_over_and_tries_them_once(tmp_path: Pa
 @pytest.mark.parametrize(
     ("seeds", "line"),
     [
-        (1, "1 trial failed in an earlier run and is not tried again: --retry-failed tries it"),
-        (2, "2 trials failed in an earlier run and are not tried again: --retry-failed tries them"),
+        (
+            1,
+            f"1 trial failed in an earlier run and is not tried again: {RETRY} tries it",
+        ),
+        (
+            2,
+            f"2 trials failed in an earlier run and are not tried again: {RETRY} tries them",
+        ),
     ],
 )
 def test_the_terminal_counts_earlier_failures(

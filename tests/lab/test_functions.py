@@ -157,6 +157,10 @@ def test_what_can_be_known_before_is_refused_before(tmp_path: Path):
         compared(functions.net, tmp_path)
     with pytest.raises(TypeError, match=r"arms\['a'\] must be one of dropover's layers"):
         compared(functions.nothing, tmp_path, arms={"a": nn.Dropout(0.5)})
+    with pytest.raises(ValueError, match="settings must have other names than version"):
+        compared(functions.nothing, tmp_path, settings={"version": 2})
+    with pytest.raises(ValueError, match="arms are the study's own"):
+        lab.compare(Study.model_validate({"arms": [{"method": "none"}]}), ARMS)
     with pytest.raises(ValueError, match="arms must name at least one"):
         compared(functions.nothing, tmp_path, arms={})
     with pytest.raises(StudyError, match=r"arms\[0\].p: .*between 0 and 1|p must be"):

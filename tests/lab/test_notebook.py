@@ -8,7 +8,7 @@ import pytest
 
 CELLS = [
     "import dropover\nfrom dropover import lab\nimport torch\nfrom torch import nn",
-    "SCALE = 1.0\ndef helper(seed):\n    return SCALE * (0.5 + seed / 100)",
+    "SCALE, ROWS = 1.0, torch.ones(4)\ndef helper(seed):\n    return SCALE * (0.5 + seed / 100) * ROWS.mean()",
     "def train(trial):\n"
     "    model = trial.regularize(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))\n"
     "    for epoch in trial.track(range(2)):\n"
@@ -18,7 +18,7 @@ CELLS = [
     "result = lab.compare(train, arms, seeds=3, out='results/notebook')",
     "result",
     "print(result.run.reused, lab.compare(train, arms, seeds=3, out='results/notebook', progress=False).run.reused)",
-    "def helper(seed):\n    return SCALE * (0.6 + seed / 100)",
+    "def helper(seed):\n    return SCALE * (0.6 + seed / 100) * ROWS.mean()",
     "print(lab.compare(train, arms, seeds=3, out='results/notebook', progress=False).run.reused)",
     "SCALE = 0.9",
     "print(lab.compare(train, arms, seeds=3, out='results/notebook', progress=False).run.reused)",

@@ -31,6 +31,7 @@ from dropover.lab.records.checkpoints import Checkpoints, Pace, plain
 from dropover.lab.records.trials import key_of
 from dropover.lab.running.calling import run_trial
 from dropover.lab.running.events import Event, Moved
+from dropover.lab.running.passing import is_passing
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.running.resuming import CheckpointError
 from dropover.lab.running.runner import StudyRun, run_study
@@ -388,8 +389,8 @@ def test_it_is_of_this_trial_alone(own: ModuleType, tmp_path: Path):
     [
         (("sums=sums, ", ""), "holds model, optimizer, schedule, sums, losses"),
         (("nn.Linear(8, 2)", "nn.Linear(8, 3)"), "holds another model (the state doesn't fit the model:"),
-        (("trial.track(range(3))", "range(3)"), "was left in a loop that there isn't any more"),
-        (("range(3)", "range(1)"), "was left in a loop that is shorter now"),
+        (("trial.track(range(3))", "range(3)"), "is of a loop that there isn't any more"),
+        (("range(3)", "range(1)"), "is of a loop that is shorter now"),
     ],
 )
 def test_code_that_the_user_says_is_the_same_and_is_not(
@@ -405,6 +406,7 @@ def test_code_that_the_user_says_is_the_same_and_is_not(
     with pytest.raises(CheckpointError, match="the same command begins the trial anew") as caught:
         rows_of(study, tmp_path, ALWAYS)
     assert says in str(caught.value)
+    assert is_passing(caught.value), "or the same command would not try it again"
     rows_of(study, tmp_path, ALWAYS)
 
 

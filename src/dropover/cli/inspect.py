@@ -77,11 +77,9 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
     import torch
 
     from dropover.lab.data.parts.loading import load_data
-    from dropover.lab.examples import pixels
     from dropover.lab.models.parts.foreign import network_named
-    from dropover.lab.models.parts.positions import look, places
     from dropover.lab.models.parts.weights_file import load_weights
-    from dropover.lab.probing.capturing import default_places
+    from dropover.lab.report.inspecting import looked_at
     from dropover.lab.report.inspection import Subject
     from dropover.lab.streams import WEIGHTS, seeded
 
@@ -92,8 +90,4 @@ def _shown(name: str, settings: "DataSettings", weights: Path | None, at: list[s
         model = network.build(channels, size, len(data.classes)).to(memory_format=torch.channels_last).eval()
     if weights is not None:
         load_weights(model, weights)
-    two = pixels(data.test_images[:2])
-    where = places(model, network.positions, at) if at else default_places(model, two)
-    if not where:
-        raise ValueError(f"{name} has no maps and no linear layer to look at: name a position with --at")
-    return Subject(model, data, list(look(model, where, two).values()), count)
+    return Subject(model, data, looked_at(model, network.positions, at, data.test_images), count)

@@ -66,7 +66,8 @@ def compare(
     Args:
         what: A training function, called with a `Trial` for every arm and seed. It returns a dictionary of figures; or
             (model, figures); or (model, figures, (test_images, test_labels)), where `evaluation` asks for noise and
-            attacks on these images. Or a `Study`, which says all up to `version` itself.
+            attacks on these images. Or a `Study`: of the other arguments only `out`, `jobs` and those from
+            `until_decided` on are for it, and it says the rest itself.
         arms: From names to layers: one of dropover's layers, None for no regularizer, or a table as in a study file.
         at: Where the arms' layers go: modules' paths or patterns, "before " or "after " in front of them. By default
             instead of the dropouts that the model has, else before its last linear layer; see `places`.
@@ -100,21 +101,23 @@ def compare(
         >>> print(result)
     """
     if isinstance(what, Study):
+        if arms is not None:
+            raise ValueError("arms are the study's own: leave them out, or give compare a function")
         study = what
     else:
-        study = well_formed(
-            {
-                "name": name or getattr(what, "__name__", "").strip("<>") or "study",
-                "seeds": seeds if isinstance(seeds, int) else list(seeds),
-                "device": device,
-                "precision": precision,
-                "trial": {**(settings or {}), "function": name_of(what), "version": version},
-                "measures": _measures(higher_is_better or {}, margin or {}),
-                "evaluation": evaluation or {},
-                **_arms(arms or {}, at, reference),
-            },
-            "compare",
-        )
+        if taken := {"function", "version"} & {*(settings or {})}:
+            raise ValueError(f"settings must have other names than {' and '.join(sorted(taken))}, which the lab takes")
+        told = {
+            "name": name or getattr(what, "__name__", "").strip("<>") or "study",
+            "seeds": seeds if isinstance(seeds, int) else list(seeds),
+            "device": device,
+            "precision": precision,
+            "trial": {**(settings or {}), "function": name_of(what), "version": version},
+            "measures": _measures(higher_is_better or {}, margin or {}),
+            "evaluation": evaluation or {},
+            **_arms(arms or {}, at, reference),
+        }
+        study = well_formed(told, "compare")
     forget_sources()
     try_out(study, "compare")
     folder = Path(out) if out is not None else RESULTS / study.name

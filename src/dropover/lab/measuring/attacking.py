@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.parts.task import clean_pass, model_untouched
+from dropover.lab.devices import device_of
 from dropover.lab.examples import Examples, pixels
 from dropover.lab.records.rows import share
 from dropover.lab.streams import INFERENCE, attack_stream, generator, seeded
@@ -76,7 +77,8 @@ def attack(
     right: list[list[Tensor]] = [[] for _ in radii]
     clean: list[Tensor] = []
     with model_untouched(model), seeded(seed, INFERENCE):
-        for batch, classes in Examples(images, labels, batch_size).batches():
+        there = device_of(model)
+        for batch, classes in Examples(images.to(there), labels.to(there), batch_size).batches():
             known = clean_pass(model, batch)
             clean.append(known.logits.argmax(1) == classes)
             perturbed = method.run(model, batch, classes, radii, draws, known, **settings)

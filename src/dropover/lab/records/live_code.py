@@ -1,6 +1,6 @@
 """What a function consists of that no file holds: its compiled code, and what it reads of the same notebook."""
 
-import functools
+import io
 import pickle
 import types
 import uuid
@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dropover.lab.digests import of_bytes, of_plain
+from torch import Tensor
+
+from dropover.lab.digests import of_bytes, of_plain, of_tensors
 
 
 @dataclass
@@ -22,6 +24,15 @@ class LiveCode:
     is_own: Callable[[str], bool]
     digests: dict[str, str] = field(default_factory=dict)
     installed: set[str] = field(default_factory=set)
+    names: dict[int, str] = field(default_factory=dict)
+    """What the functions, classes and modules are called that have been taken, by their identity."""
+
+    def name(self, wanted: str) -> str:
+        """A name that nothing else has: others may be called the same elsewhere."""
+        while wanted in self.digests:
+            wanted += "'"
+        self.digests[wanted] = ""
+        return wanted
 
 
 def live_code(function: Callable[..., Any], is_own: Callable[[str], bool]) -> LiveCode:
@@ -39,61 +50,66 @@ def live_code(function: Callable[..., Any], is_own: Callable[[str], bool]) -> Li
     return live
 
 
-def _take(name: str, value: Any, live: LiveCode) -> None:
-    if isinstance(value, types.ModuleType):
-        _take_module(value, live)
-    elif isinstance(value, functools.partial):
-        _take(name, value.func, live)
-        _take(f"{name} arguments", (value.args, value.keywords), live)
-    elif isinstance(value, types.MethodType):
-        _take(name, value.__func__, live)
-        _take(f"{name} self", value.__self__, live)
-    elif isinstance(value, types.FunctionType | type) and not _is_here(value, live):
-        live.installed.add(value.__module__)
-    elif name in live.digests:
-        return
-    elif isinstance(value, types.FunctionType):
-        live.digests[name] = of_plain([_code(value.__code__), _plain(value.__defaults__), _plain(value.__kwdefaults__)])
-        for other, read in _reads(value):
+def _take(name: str, value: Any, live: LiveCode) -> str:
+    """Take up what is called so, and all that it reads; what it is called then."""
+    if not isinstance(value, types.ModuleType | types.FunctionType | type):
+        name = live.name(name)
+        live.digests[name] = _pickled(value, live)
+        return name
+    if not _is_users(value, live):
+        live.installed.add(_module_of(value))
+        return name
+    if id(value) not in live.names:
+        live.names[id(value)] = name = live.name(name)
+        if isinstance(value, types.FunctionType):
+            live.digests[name] = of_plain([_code(value.__code__), _pickled(_defaults(value), live)])
+        elif isinstance(value, type):
+            live.digests[name] = of_plain([base.__qualname__ for base in value.__bases__])
+        for other, read in _reads(name, value):
             _take(other, read, live)
+    return live.names[id(value)]
+
+
+def _reads(name: str, value: types.ModuleType | types.FunctionType | type) -> Iterator[tuple[str, Any]]:
+    """The globals that a function reads, and what it encloses; what a class has, and its bases; what a module defines.
+
+    Which of a module a function reads by a dot isn't followed: all of it counts.
+    """
+    if isinstance(value, types.FunctionType):
+        for read in sorted(_names(value.__code__) & {*value.__globals__}):
+            yield read, value.__globals__[read]
+        for read, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+            try:
+                yield read, cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
     elif isinstance(value, type):
-        live.digests[name] = of_plain([base.__qualname__ for base in value.__bases__])
-        for other, read in vars(value).items():
-            inner = read.fget if isinstance(read, property) else getattr(read, "__func__", read)
-            if isinstance(inner, types.FunctionType) or not other.startswith("__"):
-                _take(f"{name}.{other}", inner, live)
-        for base in value.__bases__:
-            _take(base.__qualname__, base, live)
+        for key, part in vars(value).items():
+            inner = part.fget if isinstance(part, property) else getattr(part, "__func__", part)
+            if isinstance(inner, types.FunctionType) or not key.startswith("__"):
+                yield f"{name}.{key}", inner
+        yield from ((base.__qualname__, base) for base in value.__bases__)
     else:
-        live.digests[name] = _plain(value)
+        for key, part in vars(value).items():
+            if not key.startswith("__") and getattr(part, "__module__", name) == name:
+                yield f"{name}.{key}", part
 
 
-def _take_module(module: types.ModuleType, live: LiveCode) -> None:
-    """All that a module of the user's defines: which of it a function reads by a dot is not followed."""
-    name = module.__name__
-    if not live.is_own(name):
-        live.installed.add(name)
-    elif name not in live.digests:
-        live.digests[name] = ""
-        for key, value in vars(module).items():
-            if not key.startswith("__") and getattr(value, "__module__", name) == name:
-                _take(f"{name}.{key}", value, live)
+def _is_users(value: types.ModuleType | types.FunctionType | type, live: LiveCode) -> bool:
+    """Whether it is the user's: made in the notebook, at the prompt, or in a module of his."""
+    if live.is_own(_module_of(value)):
+        return True
+    return not isinstance(value, types.ModuleType) and (
+        value.__module__ == "__main__" or "<locals>" in value.__qualname__
+    )
 
 
-def _is_here(value: Any, live: LiveCode) -> bool:
-    """Whether a function or class is the user's: made in the notebook, at the prompt, or in a module of his."""
-    return value.__module__ == "__main__" or "<locals>" in value.__qualname__ or live.is_own(value.__module__)
+def _module_of(value: types.ModuleType | types.FunctionType | type) -> str:
+    return value.__name__ if isinstance(value, types.ModuleType) else value.__module__
 
 
-def _reads(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """The globals that a function reads, and what it encloses."""
-    for name in sorted(_names(function.__code__) & {*function.__globals__}):
-        yield name, function.__globals__[name]
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
+def _defaults(function: types.FunctionType) -> tuple[Any, Any]:
+    return function.__defaults__, function.__kwdefaults__
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -102,12 +118,40 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def _code(code: types.CodeType) -> str:
-    constants = [_code(each) if isinstance(each, types.CodeType) else repr(each) for each in code.co_consts]
-    return of_plain([code.co_code.hex(), constants, code.co_names, code.co_varnames, code.co_freevars])
+    return of_plain(
+        [code.co_code.hex(), [*map(_constant, code.co_consts)], code.co_names, code.co_varnames, code.co_freevars]
+    )
 
 
-def _plain(value: Any) -> str:
+def _constant(value: Any) -> str:
+    if isinstance(value, types.CodeType):
+        return _code(value)
+    # The members of a set come in another order in each process.
+    return str(sorted(map(repr, value))) if isinstance(value, frozenset) else repr(value)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles a value, and takes up the user's functions and classes in it, which pickle knows by name alone."""
+
+    def __init__(self, file: io.BytesIO, live: LiveCode) -> None:
+        super().__init__(file, protocol=4)
+        self._live = live
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, Tensor):  # torch pickles the same tensor in other words each time
+            return str, (of_tensors({"": value}),)
+        if not isinstance(value, types.ModuleType | types.FunctionType | type):
+            return NotImplemented
+        if not isinstance(value, types.ModuleType) and not _is_users(value, self._live):
+            self._live.installed.add(_module_of(value))
+            return NotImplemented
+        return str, (_take(value.__name__, value, self._live),)
+
+
+def _pickled(value: Any, live: LiveCode) -> str:
+    file = io.BytesIO()
     try:
-        return of_bytes(pickle.dumps(value, protocol=4))
+        _Pickler(file, live).dump(value)
     except Exception:
         return f"another each time: {uuid.uuid4()}"
+    return of_bytes(file.getvalue())

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dropover.insertion.modes import training_flags
 from dropover.lab.data import Data
+from dropover.lab.devices import device_of
 from dropover.lab.examples import pixels
 from dropover.lab.models.parts.positions import Named, PlaceInfo, look, places
 from dropover.lab.probing.capturing import default_places
@@ -49,9 +50,9 @@ def inspect(
         ValueError: there is no place to look at.
     """
     names = tuple(classes) if classes is not None else tuple(map(str, range(int(labels.max()) + 1)))
-    data = Data(images[:0], labels[:0], images, labels, names)
+    data = Data(images[:0], labels[:0], images, labels, names).to(device_of(model))
     with training_flags(model, lambda _module: False):
-        positions = looked_at(model, {}, [at] if isinstance(at, str) else at, images)
+        positions = looked_at(model, {}, [at] if isinstance(at, str) else at, data.test_images)
         subject = Subject(model, data, positions, count)
         told = {
             "Network": f"{type(model).__name__}, {sum(each.numel() for each in model.parameters()):,} parameters",
@@ -71,5 +72,5 @@ def looked_at(model: nn.Module, named: Named, at: Sequence[str], images: Tensor)
     two = pixels(images[:2])
     where = places(model, named, at) if at else default_places(model, two)
     if not where:
-        raise ValueError(f"{type(model).__name__} has no maps and no linear layer to look at: name a position in `at`")
+        raise ValueError(f"{type(model).__name__} has no maps and no linear layer to look at: name a position (at)")
     return list(look(model, where, two).values())

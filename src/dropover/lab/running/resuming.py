@@ -10,10 +10,11 @@ from dropover.lab.models.parts.placed_layers import load_net_state, net_state
 from dropover.lab.records.checkpoints import Checkpoints
 from dropover.lab.records.files import DamagedError
 from dropover.lab.running.loops import Loops
+from dropover.lab.running.passing import PassingError
 
 
-class CheckpointError(ValueError):
-    """What a killed run has left doesn't fit what runs now."""
+class CheckpointError(PassingError):
+    """What a killed run has left doesn't fit what runs now; it is set aside, so that the next run begins anew."""
 
 
 @runtime_checkable
@@ -64,7 +65,7 @@ class Resuming:
             return 0
         index: int = there[level][1]
         if index >= (self._loops.open[-1].count or 0):
-            self._refuse("was left in a loop that is shorter now")
+            self._refuse("is of a loop that is shorter now")
         return index
 
     def pause(self) -> None:
@@ -84,7 +85,7 @@ class Resuming:
     def end(self) -> None:
         """Say so if the place was never come to at which a killed run was: `CheckpointError`."""
         if self._kept is not None:
-            self._refuse("was left in a loop that there isn't any more")
+            self._refuse("is of a loop that there isn't any more")
 
     @property
     def _parts(self) -> dict[str, Part]:
@@ -102,7 +103,7 @@ class Resuming:
 
     def _refuse(self, why: str) -> NoReturn:
         self._checkpoints.refuse(DamagedError(why))
-        raise CheckpointError(f"what a run that was stopped has left {why}; the same command begins the trial anew")
+        raise CheckpointError(f"the checkpoint of a run that was stopped {why}; the same command begins the trial anew")
 
 
 def _state(part: Part) -> Any:

@@ -101,19 +101,13 @@ def run_study(
         try:
             for event in events:
                 if isinstance(event, Returned):
-                    ended = stock.with_twins(write_trial(store, study, event.trial, event.rows, event.seconds))
-                    forget_failure(store, event.trial)
-                    checkpoint_path(event.trial, store).unlink(missing_ok=True)
+                    ended = stock.with_twins(_keep_results(store, study, event))
                     run.finished += ended
                     table.write_now_and_then()
                     for finished in ended:
                         listener(Ended(finished, reused=False))
                 elif isinstance(event, Failed):
-                    if event.passing:
-                        forget_failure(store, event.trial)
-                    else:
-                        write_failure(store, study, event.trial, event.reason)
-                        checkpoint_path(event.trial, store).unlink(missing_ok=True)
+                    _keep_failure(store, study, event)
                     for one in (event.trial, *stock.twins[event.trial.fingerprint]):
                         run.failed.append(replace(event, trial=one))
                         listener(run.failed[-1])
@@ -128,6 +122,23 @@ def run_study(
             run.seconds = time.perf_counter() - started
     run.printed = _printed(folder / OUTPUT, before)
     return run
+
+
+def _keep_results(store: Path, study: Study, event: Returned) -> Finished:
+    """Write a trial's results, in place of what was kept while there were none."""
+    finished = write_trial(store, study, event.trial, event.rows, event.seconds)
+    forget_failure(store, event.trial)
+    checkpoint_path(event.trial, store).unlink(missing_ok=True)
+    return finished
+
+
+def _keep_failure(store: Path, study: Study, event: Failed) -> None:
+    """Write why a trial failed, unless it is no fault of its own and it is tried again, from its checkpoint."""
+    if event.passing:
+        forget_failure(store, event.trial)
+    else:
+        write_failure(store, study, event.trial, event.reason)
+        checkpoint_path(event.trial, store).unlink(missing_ok=True)
 
 
 class _Table:

@@ -14,6 +14,8 @@ from dropover.lab.running.tally import Tally
 from dropover.lab.study import Study
 from dropover.lab.telling.terminal import clock, say
 
+RETRY = "--retry-failed (in Python retry_failed=True)"
+
 
 @contextmanager
 def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listener]:
@@ -30,10 +32,10 @@ def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listen
         if tally.reused:
             view.say(f"{tally.reused} of {tally.total} trials were finished by an earlier run and are taken over.")
         if tally.failed_before == 1:
-            view.say("1 trial failed in an earlier run and is not tried again: --retry-failed tries it")
+            view.say(f"1 trial failed in an earlier run and is not tried again: {RETRY} tries it")
         elif tally.failed_before:
             trials = f"{tally.failed_before} trials failed in an earlier run"
-            view.say(f"{trials} and are not tried again: --retry-failed tries them")
+            view.say(f"{trials} and are not tried again: {RETRY} tries them")
 
 
 class View(Protocol):

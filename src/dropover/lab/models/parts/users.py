@@ -103,13 +103,10 @@ def place_in(model: nn.Module, arm: Arm, example: Example | None = None) -> Plan
     spots = spots_of(model, at)
     instead = [spot.path for spot in spots if spot.side == "instead"]
     if arm.method == NONE:
-        return _replaced(model, {path: nn.Identity() for path in instead}) if instead else Plan(())
+        return _replaced(model, {path: nn.Identity() for path in instead}, example)
     layers = {spot: layer_of(arm, _units(model, spot, arm, example)) for spot in spots}
     if instead:
-        plan = _replaced(model, {spot.path: layer for spot, layer in layers.items()})
-        if example is not None:
-            run_quietly(model, example)
-        return plan
+        return _replaced(model, {spot.path: layer for spot, layer in layers.items()}, example)
     placed = [Placement((spot.path,), spot.side, spot.host, layer) for spot, layer in layers.items()]
     return insert(model, Plan(tuple(placed)), example=example)
 
@@ -161,13 +158,15 @@ def arm_of(name: str, layer: object) -> dict[str, Any]:
     return {"name": name, "method": COMPOSED, **settings}
 
 
-def _replaced(model: nn.Module, layers: dict[str, nn.Module]) -> Plan:
-    """One plan of all exchanges; those made are taken back where one fails."""
+def _replaced(model: nn.Module, layers: dict[str, nn.Module], example: Example | None) -> Plan:
+    """One plan of all exchanges; those made are taken back where one fails, or the model with them on the example."""
     plans: list[Plan] = []
     try:
         for path, layer in layers.items():
             plans.append(replace(model, path, layer))
-    except (TypeError, ValueError):
+        if example is not None:
+            run_quietly(model, example)
+    except BaseException:
         for plan in reversed(plans):
             plan.remove()
         raise
