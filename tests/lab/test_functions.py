@@ -137,7 +137,6 @@ def returning(value: str) -> str:
         ("exit(3)", "SystemExit: 3"),
         ("trial.regularize(nn.ReLU())", "neither a dropout nor a linear layer"),
         ("trial.log('one', loss=1)", "step must be a number"),
-        ("list(trial.track(iter([1]))) and trial.generator(3)", "must return a dictionary|name"),
     ],
 )
 def test_what_a_function_may_not_do_is_one_line_and_the_others_are_kept(
