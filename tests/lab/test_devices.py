@@ -19,8 +19,9 @@ from dropover.lab.examples import pixels
 from dropover.lab.machine import usable_cores
 from dropover.lab.models.parts.building import build_model
 from dropover.lab.records.fingerprints import net_fingerprint, trial_ingredients
-from dropover.lab.running import runner, workers
+from dropover.lab.running import runner
 from dropover.lab.running.calling import run_trial
+from dropover.lab.running.engines import processes
 from dropover.lab.study import Study
 from dropover.methods import METHODS
 
@@ -218,14 +219,14 @@ def test_workers_take_turns_on_the_devices(
     told = make_module("told_on_devices", TOLD).told
     of_workers: list[tuple[str, str]] = []
 
-    class Noting(workers._Worker):
+    class Noting(processes._Worker):
         def __init__(self, work: bytes, folder: Path, device: str) -> None:
             study, guarded = pickle.loads(work)  # noqa: S301 - our own
             of_workers.append((device, study.device))
             super().__init__(pickle.dumps((study.model_copy(update={"device": "cpu"}), guarded)), folder, device)
 
-    monkeypatch.setattr(workers, "slots", lambda _word: [torch.device("cuda", 0), torch.device("cuda", 1)])
-    monkeypatch.setattr(workers, "_Worker", Noting)
+    monkeypatch.setattr(processes, "slots", lambda _word: [torch.device("cuda", 0), torch.device("cuda", 1)])
+    monkeypatch.setattr(processes, "_Worker", Noting)
     chosen = study(device="cpu", seeds=4)
     run = runner.run_study(chosen, tmp_path, 3, trial=told)
     assert not run.failed

@@ -11,7 +11,8 @@ import pytest
 from dropover.lab.blame import logged
 from dropover.lab.records.files import write_text
 from dropover.lab.records.store import write_table
-from dropover.lab.running import runner, workers
+from dropover.lab.running import runner
+from dropover.lab.running.engines import processes
 from dropover.lab.running.events import Ended, Event, Moved, Started
 from dropover.lab.running.runner import run_study
 from dropover.lab.running.worker import TrialFunction
@@ -202,6 +203,6 @@ def test_results_that_cannot_be_written_stop_the_run_before_anything_is_computed
 
 
 def test_the_cause_of_a_death_is_named():
-    assert "memory" in workers._cause(-9)
-    assert workers._cause(-11) == "signal 11"
-    assert workers._cause(3) == "exit code 3"
+    assert "memory" in processes._cause(-9)
+    assert processes._cause(-11) == "signal 11"
+    assert processes._cause(3) == "exit code 3"

@@ -1,31 +1,34 @@
 """Trials to results: in parallel processes, each trial kept as soon as it is finished."""
 
+import os
+import platform
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from dropover.lab.records.checkpoints import Pace, checkpoint_path
-from dropover.lab.records.failures import forget_failure, write_failure
-from dropover.lab.records.stock import take_stock
-from dropover.lab.records.store import Finished, table_of, write_table, write_trial
-from dropover.lab.records.trials import Place
+from dropover.lab.records.failures import forget_failure, read_failure, write_failure
+from dropover.lab.records.files import DamagedError
+from dropover.lab.records.stock import Stock, take_stock
+from dropover.lab.records.store import Finished, read_trial, table_of, write_table, write_trial
+from dropover.lab.records.trials import Place, TrialKey
 from dropover.lab.running.calling import run_trial
+from dropover.lab.running.claims import Claims
+from dropover.lab.running.engines import Engine, Work
+from dropover.lab.running.engines.here import InThisProcess
+from dropover.lab.running.engines.processes import in_processes
 from dropover.lab.running.events import Ended, Failed, Listener, Moved, Noted, Returned, Started
-from dropover.lab.running.heartbeat import Heartbeat
-from dropover.lab.running.here import in_this_process
+from dropover.lab.running.heartbeat import Heartbeat, beats
+from dropover.lab.running.queue import Queue
 from dropover.lab.running.starting import OUTPUT, size
 from dropover.lab.running.worker import TrialFunction
-from dropover.lab.running.workers import in_workers
 from dropover.lab.study import Study
 from dropover.lab.user_code import is_handed_over
 
 EVERY = 5.0
 """Seconds between two writings of results.csv, which has a row for each value of every trial."""
-
-Events = Generator[Started | Moved | Failed | Returned]
 
 
 @dataclass
@@ -55,24 +58,28 @@ def run_study(
     among: Collection[Place] | None = None,
     time_is_up: Callable[[], bool] = lambda: False,
     retry_failed: bool = False,
+    engine: Engine = in_processes,
 ) -> StudyRun:
-    """Run every trial of a study that is not there yet, in `jobs` processes of one thread each.
+    """Run every trial of a study that is not there yet, `jobs` at a time, each in a process with one thread.
 
     Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C stops the
     workers and returns what is finished, with `stop` set; running again takes those trials over. A trial that fails, or
     whose process dies, is kept too and listed in `failed`, and the others go on; a later run lists it again and doesn't
     try it, unless what it failed by is no property of the trial. What trials print goes to a file of the folder.
 
+    Of several runs on one store each trial is run by one alone, and taken over by the others.
+
     Args:
         study: What to run.
         folder: Where results.csv goes, and the trials with it; made if missing.
-        jobs: Number of worker processes, at least 1; they take turns on the study's devices.
+        jobs: How many trials run at a time, at least 1.
         listener: Called in this process with every event.
         trial: The function that runs one trial, importable by the workers.
         store: Where trials are kept that several studies share, instead of in `folder`.
         among: Run these of the study's trials alone.
         time_is_up: Asked before a trial is begun; from then on none is, and those that run come to their end.
         retry_failed: Whether trials are tried again that failed in an earlier run.
+        engine: What runs them. A function that was handed over runs in this process, whatever it is.
     """
     store = folder if store is None else store
     started = time.perf_counter()
@@ -88,40 +95,84 @@ def run_study(
     for key, reason in stock.failed:
         run.failed.append(Failed(key, reason, earlier=True))
         listener(run.failed[-1])
-    table = _Table(run, study, folder / "results.csv")
-    table.write()
     before = size(folder / OUTPUT)
     trial = trial or partial(run_trial, results=store, pace=Pace())
-    waiting = deque(stock.missing)
     if study.trial is not None and is_handed_over(study.trial.function):
-        events: Events = in_this_process(waiting, study, trial, folder, listener, time_is_up)
-    else:
-        events = in_workers(waiting, study, trial, folder, jobs, time_is_up)
-    with heartbeat:
+        engine = InThisProcess(listener)
+    with heartbeat, Claims(store / "trials") as claims:
+        keeper = _Keeper(run, study, stock, store, _Table(run, study, folder / "results.csv"), listener)
+        queue = Queue(
+            stock.missing,
+            claims,
+            ended=partial(keeper.take_over, failed_too=not retry_failed),
+            refused=lambda: listener(Noted(_shared(folder))),
+            time_is_up=time_is_up,
+        )
+        events = engine(Work(queue, study, trial, folder, jobs))
         try:
             for event in events:
-                if isinstance(event, Returned):
-                    ended = stock.with_twins(_keep_results(store, study, event))
-                    run.finished += ended
-                    table.write_now_and_then()
-                    for finished in ended:
-                        listener(Ended(finished, reused=False))
-                elif isinstance(event, Failed):
-                    _keep_failure(store, study, event)
-                    for one in (event.trial, *stock.twins[event.trial.fingerprint]):
-                        run.failed.append(replace(event, trial=one))
-                        listener(run.failed[-1])
-                else:
-                    listener(event)
+                keeper.keep(event)
+                if isinstance(event, Returned | Failed):
+                    claims.drop(event.trial)
         except KeyboardInterrupt as stop:
             run.stop = stop
             heartbeat.ended = "stopped"
         finally:
             events.close()
-            table.write_what_is_new()
+            keeper.table.write_what_is_new()
             run.seconds = time.perf_counter() - started
     run.printed = _printed(folder / OUTPUT, before)
     return run
+
+
+class _Keeper:
+    """Writes down what trials bring, here or in another run on the same store, and tells of it."""
+
+    def __init__(
+        self, run: StudyRun, study: Study, stock: Stock, store: Path, table: "_Table", listener: Listener
+    ) -> None:
+        self._run, self._study, self._stock, self._store = run, study, stock, store
+        self.table, self._listener = table, listener
+        table.write()
+
+    def keep(self, event: Started | Moved | Failed | Returned) -> None:
+        """Take an engine's event in."""
+        if isinstance(event, Returned):
+            self._end(_keep_results(self._store, self._study, event), reused=False)
+            self.table.write_now_and_then()
+        elif isinstance(event, Failed):
+            _keep_failure(self._store, self._study, event)
+            self._fail(event)
+        else:
+            self._listener(event)
+
+    def take_over(self, trial: TrialKey, *, failed_too: bool) -> bool:
+        """Take over what another run has brought of a trial since this one began; False if there is nothing.
+
+        That it failed there counts if it is not to be tried again.
+        """
+        try:
+            finished = read_trial(self._store, trial)
+            reason = read_failure(self._store, trial) if finished is None and failed_too else None
+        except DamagedError:
+            return False
+        if finished is not None:
+            self._end(finished, reused=True)
+        elif reason is not None:
+            self._fail(Failed(trial, reason, earlier=True))
+        return finished is not None or reason is not None
+
+    def _end(self, finished: Finished, *, reused: bool) -> None:
+        ended = self._stock.with_twins(finished)
+        self._run.finished += ended
+        self._run.reused += len(ended) * reused
+        for one in ended:
+            self._listener(Ended(one, reused))
+
+    def _fail(self, event: Failed) -> None:
+        for one in (event.trial, *self._stock.twins[event.trial.fingerprint]):
+            self._run.failed.append(replace(event, trial=one))
+            self._listener(self._run.failed[-1])
 
 
 def _keep_results(store: Path, study: Study, event: Returned) -> Finished:
@@ -139,6 +190,14 @@ def _keep_failure(store: Path, study: Study, event: Failed) -> None:
     else:
         write_failure(store, study, event.trial, event.reason)
         checkpoint_path(event.trial, store).unlink(missing_ok=True)
+
+
+def _shared(folder: Path) -> str:
+    """That trials are shared with other runs, and with which."""
+    here = (platform.node(), os.getpid())
+    others = [beat for beat in beats(folder) if beat.standing == "running" and (beat.host, beat.process) != here]
+    who = ", ".join(f"process {beat.process} on {beat.host}" for beat in others) or "another run"
+    return f"Shared with {who}: each trial is run once, and what ends there is taken over here"
 
 
 class _Table:

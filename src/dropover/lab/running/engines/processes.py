@@ -4,78 +4,69 @@ import contextlib
 import multiprocessing
 import pickle
 import signal
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from dropover.lab.devices import slots
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.trials import TrialKey
+from dropover.lab.running.engines import Events, Work
 from dropover.lab.running.events import Failed, Moved, Returned, Started
 from dropover.lab.running.guard import Guarded
 from dropover.lab.running.progress import TrialProgress
+from dropover.lab.running.queue import ELSEWHERE, Queue
 from dropover.lab.running.starting import OUTPUT, begin, size
 from dropover.lab.running.stopping import stops_held
-from dropover.lab.running.worker import Died, TrialFunction
-from dropover.lab.study import Study
+from dropover.lab.running.worker import Died
 
 
-def in_workers(
-    waiting: deque[TrialKey],
-    study: Study,
-    trial: TrialFunction,
-    folder: Path,
-    jobs: int,
-    time_is_up: Callable[[], bool],
-) -> Generator[Started | Moved | Failed | Returned]:
-    """Run the waiting trials in up to `jobs` processes; none is left when the iteration ends, however it does.
+def in_processes(work: Work) -> Events:
+    """Run trials in processes of this machine, which take turns on the study's devices; see `Engine`.
 
-    The processes take turns on the study's devices. What they print goes to a file of the folder.
+    What they print goes to a file of the folder.
     """
-    guarded = Guarded(trial, surroundings(study))
-    work = {
-        str(device): pickle.dumps((study.model_copy(update={"device": str(device)}), guarded))
-        for device in slots(study.device)
+    guarded = Guarded(work.trial, surroundings(work.study))
+    pickled = {
+        str(device): pickle.dumps((work.study.model_copy(update={"device": str(device)}), guarded))
+        for device in slots(work.study.device)
     }
     workers: list[_Worker] = []
 
     def make_worker() -> _Worker:
-        device = min(work, key=lambda device: sum(worker.device == device for worker in workers))
-        return _Worker(work[device], folder, device)
+        device = min(pickled, key=lambda device: sum(worker.device == device for worker in workers))
+        return _Worker(pickled[device], work.folder, device)
 
     try:
-        yield from _work_off(waiting, jobs, workers, make_worker, time_is_up)
+        yield from _work_off(work.queue, work.jobs, workers, make_worker)
     finally:
         with stops_held():
             for worker in workers:
                 worker.stop()
 
 
-def _work_off(
-    waiting: deque[TrialKey],
-    jobs: int,
-    workers: list["_Worker"],
-    make_worker: Callable[[], "_Worker"],
-    time_is_up: Callable[[], bool],
-) -> Iterator[Started | Moved | Failed | Returned]:
+def _work_off(queue: Queue, jobs: int, workers: list["_Worker"], make_worker: Callable[[], "_Worker"]) -> Events:
     """Keep up to `jobs` workers busy until nothing waits; `workers` always lists the living ones, for the caller."""
-    while waiting or workers:
-        if waiting and time_is_up():
-            waiting.clear()
-        while len(workers) < jobs and sum(worker.current is None for worker in workers) < len(waiting):
-            with stops_held():  # or one that has begun would be in no list, and go on
-                workers.append(make_worker())
-        for worker in [worker for worker in workers if worker.current is None]:
-            if waiting:
-                yield worker.give(waiting.popleft())
-            else:
+    while queue or workers:
+        idle = [worker for worker in workers if worker.current is None]
+        while len(workers) - len(idle) < jobs and (trial := queue.take()) is not None:
+            if not idle:
+                with stops_held():  # or one that has begun would be in no list, and go on
+                    workers.append(make_worker())
+                idle = workers[-1:]
+            yield idle.pop().give(trial)
+        if not queue:
+            for worker in idle:
                 workers.remove(worker)
                 worker.stop()
-        if not workers:
-            return
-        ready = wait([worker.connection for worker in workers])
-        for worker in [worker for worker in workers if worker.connection in ready]:
+        busy = [worker for worker in workers if worker.current is not None]
+        # While a worker could take what runs elsewhere, it is looked after now and then.
+        later = ELSEWHERE if queue and len(busy) < jobs else None
+        if not busy and later:
+            time.sleep(later)
+        ready = wait([worker.connection for worker in busy], later) if busy else []
+        for worker in [worker for worker in busy if worker.connection in ready]:
             yield worker.receive()
             if worker.gone:
                 workers.remove(worker)
