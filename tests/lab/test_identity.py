@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked
 
 SERVER = """
 import json, os, sys
-import altair, jinja2, numpy, pandas, pydantic, rich.console, scipy.stats, statsmodels.stats.multitest, torch, typer
+import altair, jinja2, numba, numpy, pandas, pydantic, rich.console, scipy.stats, torch, typer, vl_convert
 
 for line in sys.stdin:
     request = json.loads(line)

@@ -37,7 +37,7 @@ from dropover.lab.running.resuming import CheckpointError
 from dropover.lab.running.runner import StudyRun, run_study
 from dropover.lab.streams import generator, isolated
 from dropover.lab.study import Study
-from dropover.lab.training.course import Epoch
+from dropover.lab.training.course import Course, Epoch
 from dropover.lab.training.loop import train
 
 from ..commands import POSIX
@@ -121,7 +121,7 @@ def test_the_labs_training_goes_on_from_any_batch_to_the_bit(
 def test_what_was_trained_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     arm, chosen = TRAININGS[0]
     whole = trained(arm, chosen, tmp_path / "a.checkpoint")
-    monkeypatch.setattr(torch.optim.SGD, "step", lambda *_: pytest.fail("a batch is trained on again"))
+    monkeypatch.setattr(Course, "step", lambda *_: pytest.fail("a batch is trained on again"))
     assert trained(arm, chosen, tmp_path / "a.checkpoint") == whole
 
 

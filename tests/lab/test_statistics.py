@@ -1,11 +1,14 @@
+import gc
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from dropover.lab.judging import statistics as st
 
@@ -82,6 +85,20 @@ def test_holm_worked_by_hand():
     assert st.holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert st.holm([0.6, 0.5]) == pytest.approx([1.0, 1.0])
     assert st.holm([]) == []
+
+
+@pytest.fixture(scope="module")
+def frozen() -> Iterator[None]:
+    """statsmodels collects all garbage at every call: what is there already is left out, which takes long."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen")
+@given(some.lists(some.integers(0, 30).map(lambda p: p / 30) | some.floats(0, 1), min_size=1, max_size=8))
+def test_holm_is_statsmodels(ps: list[float]):
+    assert st.holm(ps) == multipletests(ps, method="holm")[1].tolist()
 
 
 def test_detectable_effect_is_found_four_times_in_five():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
-from statsmodels.stats.multitest import multipletests
 
 ALPHA = 0.05
 TINY = 1e-12
@@ -91,7 +90,11 @@ def pairs_needed(tests: int = 1, alpha: float = ALPHA) -> int:
 
 def holm(ps: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values, in the order given (Holm 1979)."""
-    return [float(p) for p in multipletests(ps, ALPHA, "holm")[1]] if ps else []
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for smaller, place in enumerate(sorted(range(len(ps)), key=lambda place: ps[place])):
+        largest = max(largest, min(1.0, ps[place] * (len(ps) - smaller)))
+        adjusted[place] = largest
+    return adjusted
 
 
 def detectable_effect(std_of_differences: float, n: int) -> float | None:

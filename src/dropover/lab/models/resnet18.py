@@ -1,4 +1,7 @@
-"""ResNet-18 (He et al. 2016), built of torchvision's blocks, with a stem for small images and thin variants."""
+"""ResNet-18 (He et al. 2016), with a stem for small images and thin variants.
+
+It is torchvision's, but not built of its blocks: torchvision takes two seconds to import in every process.
+"""
 
 from torch import Tensor, nn
 
@@ -48,14 +51,31 @@ class ResNet18(nn.Module):
         return logits
 
 
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions, and past them a shortcut, a convolution too where the numbers of maps or pixels differ."""
+
+    def __init__(self, inputs: int, maps: int, stride: int) -> None:
+        super().__init__()
+        # Made first, as torchvision makes it, so that the same random numbers make the same net.
+        shortcut = nn.Conv2d(inputs, maps, 1, stride=stride, bias=False) if stride != 1 or inputs != maps else None
+        self.conv1 = nn.Conv2d(inputs, maps, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(maps)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(maps, maps, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(maps)
+        self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(maps)) if shortcut is not None else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, maps, H / stride, W / stride) of maps (N, inputs, H, W)."""
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out += x if self.downsample is None else self.downsample(x)
+        result: Tensor = self.relu(out)
+        return result
+
+
 def _stage(inputs: int, maps: int, stride: int) -> nn.Sequential:
     """Two basic blocks, the first of which changes the resolution and the number of maps."""
-    # Imported here: the networks are listed without waiting for torchvision.
-    from torchvision.models.resnet import BasicBlock, conv1x1
-
-    widens = stride != 1 or inputs != maps
-    shortcut = nn.Sequential(conv1x1(inputs, maps, stride), nn.BatchNorm2d(maps)) if widens else None
-    return nn.Sequential(BasicBlock(inputs, maps, stride, shortcut), BasicBlock(maps, maps))
+    return nn.Sequential(BasicBlock(inputs, maps, stride), BasicBlock(maps, maps, 1))
 
 
 def resnet18(channels: int, size: int, classes: int, *, width: float = 1.0, head: str = "one") -> ResNet18:
