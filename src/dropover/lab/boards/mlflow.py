@@ -53,9 +53,10 @@ def show(study: Study, folder: Path) -> Iterator[Listener]:
 
 @dataclass
 class _Run:
-    """A trial's run, and the values that it has."""
+    """The run of a trial of an arm, and the values that it has."""
 
     id: str
+    arm: str
     there: Points = field(default_factory=dict)
 
 
@@ -100,7 +101,7 @@ class _Runs:
         """Say how it ended of what has not: trials that were stopped, and arms, with their means over seeds."""
         for run in self._open.values():
             self._client.set_terminated(run.id, "KILLED")
-        stopped = {label.rpartition(", seed ")[0] for label in self._open}
+        stopped = {run.arm for run in self._open.values()}
         for arm, status in self._statuses.items():
             seeds = self._finished[arm]
             if seeds:
@@ -109,7 +110,8 @@ class _Runs:
             self._client.set_terminated(self._arms[arm], "KILLED" if arm in stopped else status)
 
     def _find(self) -> None:
-        """The runs that earlier runs of the study have left."""
+        """The runs that earlier runs of the study have left; of arms those whose settings are the same."""
+        wanted = {arm.label: _params(settings(arm)) for arm in self._study.arms}
         token = None
         while True:
             page = self._client.search_runs(
@@ -119,7 +121,7 @@ class _Runs:
                 tags = run.data.tags
                 if TRIAL in tags:
                     self._kept[tags[ARM], tags[TRIAL]] = run.info.run_id, run.info.status
-                else:
+                elif run.data.params == wanted.get(tags[ARM]):
                     self._arms[tags[ARM]] = run.info.run_id
             token = page.token
             if not token:
@@ -138,7 +140,7 @@ class _Runs:
         if kept:
             self._client.delete_run(kept)
         tags = {SEED: str(trial.seed), TRIAL: trial.fingerprint, "mlflow.parentRunId": self._arms[arm]}
-        return _Run(self._new(f"seed {trial.seed}", arm, {**of, "seed": trial.seed}, tags, seconds))
+        return _Run(self._new(f"seed {trial.seed}", arm, {**of, "seed": trial.seed}, tags, seconds), arm)
 
     def _new(
         self,
@@ -153,7 +155,7 @@ class _Runs:
         own = {STUDY: self._study.name, ARM: arm, VERSION: dropover.__version__, **(tags or {})}
         began = _now() - round(1000 * seconds)
         run: str = self._client.create_run(self._experiment, start_time=began, tags=own, run_name=name).info.run_id
-        self._client.log_batch(run, params=[Param(key, str(value)[:500]) for key, value in of.items()])
+        self._client.log_batch(run, params=[Param(key, value) for key, value in _params(of).items()])
         return run
 
     def _add(self, run: _Run, values: Points) -> None:
@@ -184,6 +186,11 @@ class _Runs:
 
 def _finals(there: Points) -> Points:
     return {(name, 0): value for name, value in final(there).items()}
+
+
+def _params(of: Mapping[str, str | float]) -> dict[str, str]:
+    """Settings as MLflow takes them."""
+    return {name: str(value)[:500] for name, value in of.items()}
 
 
 def _metric(name: str) -> str:
