@@ -1,7 +1,8 @@
 """What the lab adds to the user's own training: to a trial that does nothing, and to a training loop as it is.
 
 The loop is a small network on rows of numbers, whose epochs are as short as anybody's: 40 batches of 64 rows. It is run
-by hand and as a trial, in turns, and medians are compared. Trials that do nothing are also shown on each board. `python benchmarks/overhead.py` (two minutes).
+by hand and as a trial, in turns, and medians are compared. The
+trials that do nothing are run on each board, too. `python benchmarks/overhead.py` (four minutes).
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +25,7 @@ from dropover.lab.records.rows import CORRECT, Row
 from dropover.lab.records.store import Finished
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.calling import run_trial
-from dropover.lab.running.events import Ended, Event, Failed, Listener, Moved, Noted, Started
+from dropover.lab.running.events import Ended, Event, Failed, Moved, Noted, Started
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.running.runner import run_study
 from dropover.lab.study import Study
@@ -251,12 +251,8 @@ def heard_beside(boards: Sequence[str], folder: Path, trial: Any) -> tuple[list[
     events: list[Event] = []
     lines: list[str] = []
 
-    @contextmanager
-    def view(*_: object) -> Iterator[Listener]:
-        yield events.append
-
-    with on_boards(boards_named(boards), study(), folder, view, lines.append) as both, both(study(), 1) as listener:
-        done = run_study(study(), folder, 1, listener, trial)
+    with on_boards(boards_named(boards), study(), folder, lines.append) as beside:
+        done = run_study(study(), folder, 1, beside(events.append), trial)
     return events, lines, len(done.finished)
 
 

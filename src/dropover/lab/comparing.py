@@ -158,13 +158,13 @@ def run(
         boards: Where it is shown besides.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with on_boards(boards, study, folder, view, tell) as view:
+    with on_boards(boards, study, folder, tell) as beside:
         if limits is None:
             with view(study, jobs) as listener:
-                outcome = run_study(study, folder, jobs, listener, retry_failed=retry_failed)
+                outcome = run_study(study, folder, jobs, beside(listener), retry_failed=retry_failed)
             result = Result(study, outcome, folder, jobs, command)
         else:
-            result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed)
+            result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed, beside)
     if (line := _never_returned(result)) is not None:
         tell(line)
     return result
@@ -189,6 +189,7 @@ def _grown(
     limits: Limits,
     command: str,
     retry_failed: bool,
+    beside: Callable[[Listener], Listener],
 ) -> Result:
     """Let a study grow within limits, and tell what its looks say."""
 
@@ -197,7 +198,7 @@ def _grown(
         if growth.seen:
             tell(growth.standing)
         with view(study, jobs, asked) as listener:
-            yield listener
+            yield beside(listener)
 
     most = f"{study.name}: {len(study.arms)} arms, up to {limits.seeds} seeds each"
     # Measures of the user's own have margins of their own, which the answer names.

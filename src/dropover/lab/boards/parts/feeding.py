@@ -3,15 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 from dropover.lab.blame import one_line
 from dropover.lab.boards import Board
-from dropover.lab.growing import Round
 from dropover.lab.running.events import Event, Listener, Moved, Noted
 from dropover.lab.study import Study
-from dropover.lab.telling.live import View
 
 PATIENCE = 30.0
 """Seconds without a sign of life after which a board is no longer waited for when a run is over."""
@@ -19,9 +18,9 @@ PATIENCE = 30.0
 
 @contextmanager
 def on_boards(
-    boards: Sequence[Board], study: Study, folder: Path, view: View, tell: Callable[[str], object]
-) -> Iterator[View]:
-    """Have boards show the runs of a study too that a view shows, while this is entered; at its end all is written.
+    boards: Sequence[Board], study: Study, folder: Path, tell: Callable[[str], object]
+) -> Iterator[Callable[[Listener], Listener]]:
+    """Have boards hear what a listener hears; when this is left all is written.
 
     A board that fails is told of in a line, once, and gets no more.
 
@@ -29,25 +28,22 @@ def on_boards(
         boards: Which.
         study: What is run.
         folder: Its results' folder.
-        view: Gives what listens to a run.
-        tell: Is told such a line when no view is open any more.
+        tell: Is told such a line when no run is left whose listener could be told.
+
+    Returns:
+        What makes of a run's listener one that the boards hear too.
     """
     feeds = [_Feed(board, study, folder) for board in boards]
 
-    def hear(event: Event, listener: Listener) -> None:
+    def hear(listener: Listener, event: Event) -> None:
         listener(event)
         for feed in feeds:
             feed.give(event)
             if note := feed.note():
                 listener(Noted(note))
 
-    @contextmanager
-    def both(of: Study, jobs: int, asked: Round | None = None) -> Iterator[Listener]:
-        with view(of, jobs, asked) as listener:
-            yield lambda event: hear(event, listener)
-
     try:
-        yield both
+        yield lambda listener: partial(hear, listener)
     finally:
         for feed in feeds:
             feed.give(None)
