@@ -9,8 +9,8 @@ from . import lowest
 
 
 def test_every_requirement_of_core_and_extras_is_held_to_its_lowest() -> None:
-    users = {"lab": ["numpy>=1.26", "tomli-w>=1.0"], "fast": ["numba>=0.61"], "lightning": [], "transformers": []}
-    extras = {**users, "dev": ["pytest>=8"]}
+    none: dict[str, list[str]] = {name: [] for name in lowest.USERS}
+    extras = {**none, "lab": ["numpy>=1.26", "tomli-w>=1.0"], "fast": ["numba>=0.61"], "dev": ["pytest>=8"]}
     project = {"dependencies": ["torch>=2.6"], "optional-dependencies": extras}
     assert lowest.lowest(project) == ["torch==2.6", "numpy==1.26", "tomli-w==1.0", "numba==0.61"]
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Precision, RetryFailed, Scale, directory, number
+from dropover.cli.options import Device, Jobs, Log, Precision, RetryFailed, Scale, directory, number
 from dropover.cli.until import check_options, limits_of
 
 if TYPE_CHECKING:
+    from dropover.lab.boards import Board
     from dropover.lab.growing import Limits
     from dropover.lab.study import Study
 
@@ -38,6 +39,7 @@ def compare(
         str | None, typer.Option(metavar="TIME", help="Begin no trial after 90s, 45m, 2h. [default: no limit]")
     ] = None,
     retry_failed: RetryFailed = False,
+    log: Log = None,
 ) -> None:
     """Train a network under several regularizers and compare them.
 
@@ -49,12 +51,15 @@ def compare(
     reference. The looks at the results share the false alarms that are allowed, so that verdicts hold over all looks.
     """
     # Imported here, so that --help doesn't wait for torch.
+    from dropover.lab.boards import MissingExtraError, boards_named
     from dropover.lab.data import DataError
     from dropover.lab.devices import jobs_on
     from dropover.lab.running.study_file import StudyError, try_out
+    from dropover.registry import UnknownNameError
 
     check_options(until_decided, seeds, margin, max_seeds=max_seeds, budget=budget)
-    with failures_told(RESULTS, StudyError):
+    with failures_told(RESULTS, StudyError, MissingExtraError, UnknownNameError):
+        boards = boards_named(log or ())
         settings, path = _load(study, scale, variant, seeds=seeds, margin=margin, device=device, precision=precision)
     limits = limits_of(settings, path, max_seeds, budget) if until_decided else None
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
@@ -63,7 +68,7 @@ def compare(
         failures_told(results, StudyError, DataError),
     ):
         try_out(settings, str(path))
-        _run(settings, results, jobs or jobs_on(settings.device), limits, retry_failed)
+        _run(settings, results, jobs or jobs_on(settings.device), limits, retry_failed, boards)
 
 
 def _load(
@@ -81,7 +86,9 @@ def _load(
     return well_formed({**read_study(path, scale, variant), **given}, str(path)), path
 
 
-def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None", retry_failed: bool) -> None:
+def _run(
+    study: "Study", results: Path, jobs: int, limits: "Limits | None", retry_failed: bool, boards: "list[Board]"
+) -> None:
     """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code.
 
     It runs as it is, or grows within limits.
@@ -95,7 +102,7 @@ def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None", retr
 
     if study.trial is None:
         typer.echo(described(load_data(study.data), study.data.name))
-    result = run(study, results, jobs, live, say, limits, command_line(), retry_failed)
+    result = run(study, results, jobs, live, say, limits, command_line(), retry_failed, boards)
     outcome = result.run
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):

@@ -23,6 +23,10 @@ Device = Annotated[
     typer.Option(metavar="DEVICE", help="auto, cpu, cuda, one of several such as cuda:1, or mps. [default: auto]"),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try trials again that failed in an earlier run.")]
+Log = Annotated[
+    list[str] | None,
+    typer.Option("--log", metavar="BOARD", help="Show it on tensorboard or mlflow too; may be given for each."),
+]
 Precision = Annotated[
     Literal["fp32", "bf16"] | None, typer.Option(help="float32, or mixed with bfloat16. [default: fp32]")
 ]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Precision, RetryFailed, Scale, directory, number
+from dropover.cli.options import Device, Jobs, Log, Precision, RetryFailed, Scale, directory, number
 
 if TYPE_CHECKING:
+    from dropover.lab.boards import Board
     from dropover.lab.reproductions import Reproduction
     from dropover.lab.reproductions.parts.running import Plan
     from dropover.lab.reproductions.parts.studies import Evidence
@@ -32,6 +33,7 @@ def reproduce(
         Path | None, directory("Where nets, trials and NAME/ go. [default: results/reproduce/SCALE]")
     ] = None,
     retry_failed: RetryFailed = False,
+    log: Log = None,
     list_: Annotated[bool, typer.Option("--list", help="List the names and what they show.")] = False,
 ) -> None:
     """Reproduce a table or figure of the papers, at any scale.
@@ -40,6 +42,7 @@ def reproduce(
     figures: a page, SVG, PDF, PNG and CSV. Nets are shared between names. Ctrl-C keeps what is finished and draws it,
     marked as partial, and the same command goes on from there.
     """
+    from dropover.lab.boards import MissingExtraError, boards_named
     from dropover.lab.reproductions import REPRODUCTIONS
     from dropover.registry import UnknownNameError
 
@@ -48,12 +51,13 @@ def reproduce(
     elif name is None:
         fail("which table or figure? `dropover reproduce --list` lists them")
     else:
-        with failures_told(RESULTS, UnknownNameError):
+        with failures_told(RESULTS, UnknownNameError, MissingExtraError):
             reproduction = REPRODUCTIONS.get(name)
+            boards = boards_named(log or ())
         from dropover.lab.reproductions.parts.running import plan
 
         planning = partial(plan, reproduction, scale, seeds, device or "auto", precision or "fp32")
-        _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale, retry_failed)
+        _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale, retry_failed, boards)
 
 
 def _list() -> None:
@@ -74,6 +78,7 @@ def _run(
     jobs: int | None,
     store: Path,
     retry_failed: bool,
+    boards: "list[Board]",
 ) -> None:
     from dropover.cli.paper_table import show
     from dropover.lab.data import DataError
@@ -95,7 +100,9 @@ def _run(
         workers = jobs or jobs_on(planned.studies[0][1].device)
         for line in planned.missing:
             typer.echo(f"Left out, for want of the images: {line}", err=True)
-        made = carry_out(reproduction, planned, scale, store, workers, watched, command_line(), retry_failed)
+        made = carry_out(
+            reproduction, planned, scale, store, workers, watched, command_line(), retry_failed, boards, say
+        )
         for line in made.evidence.failures:
             typer.echo(line, err=True)
         if made.files:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dropover import validation
+from dropover.lab.boards import Board, boards_named
+from dropover.lab.boards.parts.feeding import on_boards
 from dropover.lab.devices import jobs_on
 from dropover.lab.growing import Growth, Limits, Round, grow
 from dropover.lab.models.parts.building import NONE
@@ -55,6 +57,7 @@ def compare(
     max_seeds: int = 30,
     budget: float | None = None,
     retry_failed: bool = False,
+    log: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Result:
     """Train under several regularizers with everything else equal, and say what each one does.
@@ -90,16 +93,18 @@ def compare(
         max_seeds: Up to how many.
         budget: After how many seconds no trial is begun.
         retry_failed: Whether trials are tried again that failed in an earlier call.
+        log: Where it can be watched too: "tensorboard", "mlflow", or both.
         progress: Whether it is shown how far it is.
 
     Raises:
         StudyError: a line for everything that is wrong with the study.
-        TypeError, ValueError: a wrong argument.
+        TypeError, ValueError: a wrong argument; packages that `log` needs are missing.
 
     Example:
         >>> result = compare(train, {"none": None, "flipover": dropover.Flipover(0.2)}, seeds=6)
         >>> print(result)
     """
+    boards = boards_named(log)
     if isinstance(what, Study):
         if arms is not None:
             raise ValueError("arms are the study's own: leave them out, or give compare a function")
@@ -123,7 +128,7 @@ def compare(
     folder = Path(out) if out is not None else RESULTS / study.name
     limits = Limits(max(max_seeds, len(study.seeds)), budget) if until_decided else None
     view, tell = (live, say) if progress else (unseen, _silent)
-    result = run(study, folder, _jobs(study, jobs), view, tell, limits, retry_failed=retry_failed)
+    result = run(study, folder, _jobs(study, jobs), view, tell, limits, retry_failed=retry_failed, boards=boards)
     result.save(folder)
     return result
 
@@ -137,6 +142,7 @@ def run(
     limits: Limits | None = None,
     command: str = "",
     retry_failed: bool = False,
+    boards: Sequence[Board] = (),
 ) -> Result:
     """Run a study that has been tried out, as it is or growing within limits.
 
@@ -149,14 +155,16 @@ def run(
         limits: How far it may grow until it is decided; None to run it as it is.
         command: What runs it, as a reader would type it.
         retry_failed: Whether trials are tried again that failed in an earlier run.
+        boards: Where it is shown besides.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if limits is None:
-        with view(study, jobs) as listener:
-            outcome = run_study(study, folder, jobs, listener, retry_failed=retry_failed)
-        result = Result(study, outcome, folder, jobs, command)
-    else:
-        result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed)
+    with on_boards(boards, study, folder, tell) as beside:
+        if limits is None:
+            with view(study, jobs) as listener:
+                outcome = run_study(study, folder, jobs, beside(listener), retry_failed=retry_failed)
+            result = Result(study, outcome, folder, jobs, command)
+        else:
+            result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed, beside)
     if (line := _never_returned(result)) is not None:
         tell(line)
     return result
@@ -181,6 +189,7 @@ def _grown(
     limits: Limits,
     command: str,
     retry_failed: bool,
+    beside: Callable[[Listener], Listener],
 ) -> Result:
     """Let a study grow within limits, and tell what its looks say."""
 
@@ -189,7 +198,7 @@ def _grown(
         if growth.seen:
             tell(growth.standing)
         with view(study, jobs, asked) as listener:
-            yield listener
+            yield beside(listener)
 
     most = f"{study.name}: {len(study.arms)} arms, up to {limits.seeds} seeds each"
     # Measures of the user's own have margins of their own, which the answer names.

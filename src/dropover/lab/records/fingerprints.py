@@ -30,6 +30,7 @@ WORDS_ONLY = ("lab/blame.py", "lab/study/names.py", "lab/waiting.py")
 BESIDE_TRIALS = (
     *WORDS_ONLY,
     "cli/",
+    "lab/boards/",
     "lab/comparing.py",
     "lab/growing.py",
     "lab/judging/",

@@ -97,10 +97,14 @@ def _called(trial: Trial, nets: Path | None) -> Any:
     function = trial.study.trial
     with isolated():
         begin(trial.seed, WEIGHTS)
-        if function is None:
-            return train_on_images(trial, nets)
-        returned = factory_named(function.function)(trial)
-        trial.end()
+        try:
+            if function is None:
+                return train_on_images(trial, nets)
+            returned = factory_named(function.function)(trial)
+            trial.end()
+        except BaseException:
+            trial.tell_rest()
+            raise
         return returned
 
 

@@ -1,11 +1,13 @@
 """The lab's own training function: a network on images, as the tables `data`, `model` and `training` say."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.running.trial import Trial
+from dropover.lab.training.course import Epoch
 from dropover.lab.training.trained import trained_net
 
 
@@ -25,13 +27,17 @@ def train_on_images(
     study = trial.study
     data = load_data(study.data).to(trial.device)
 
-    def report(done: float, accuracy: float | None) -> None:
-        trial.progress(done, **({} if accuracy is None else {"accuracy": accuracy}))
+    logged: list[Epoch] = []
 
-    report(0.0, None)
+    def report(done: float, epochs: Sequence[Epoch]) -> None:
+        for epoch in epochs[len(logged) :]:
+            logged.append(epoch)
+            trial.log(len(logged), **vars(epoch))
+        trial.progress(done, **({"accuracy": epochs[-1].test_accuracy} if epochs else {}))
+
+    report(0.0, ())
     arm = study.arm(trial.arm)
     model, trained = trained_net(study, arm, trial.seed, data, nets, report, trial.say, trial.checkpoints)
-    for number, epoch in enumerate(trained.epochs, start=1):
-        trial.log(number, **vars(epoch))
+    report(1.0, trained.epochs)
     speed = {"seconds": trained.seconds, "images_per_second": trained.images_per_second}
     return model, speed, (data.test_images, data.test_labels)

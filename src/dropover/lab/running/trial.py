@@ -73,6 +73,8 @@ class Trial:
         self._reported = -math.inf
         self._logged: dict[tuple[str, float], float] = {}
         self._shown: dict[str, float] = {}
+        self._done = 0.0
+        self._told = 0
 
     def __repr__(self) -> str:
         return f"Trial(arm={self.arm!r}, seed={self.seed})"
@@ -256,6 +258,7 @@ class Trial:
         for name, value in values.items():
             self._logged[name, step] = as_number(name, value)
         self._shown |= {name: self._logged[name, step] for name in values}
+        self._tell()
 
     def progress(self, done: float, **shown: float) -> None:
         """Tell how far training is, a share in [0, 1], and figures to show beside it: for callbacks of other loops.
@@ -263,7 +266,8 @@ class Trial:
         `track` does it by itself.
         """
         self._shown |= shown
-        self._tell(TrialProgress(min(max(done, 0.0), 1.0), *self._stage))
+        self._done = min(max(done, 0.0), 1.0)
+        self._tell()
 
     def share(self, name: str) -> None:
         """Have torch, numpy and random draw from the stream of that name from here on, the same for all arms.
@@ -271,6 +275,12 @@ class Trial:
         For the start of an epoch in loops of others; `track` does it by itself.
         """
         begin(self.seed, name)
+
+    def tell_rest(self) -> None:
+        """Tell what was logged and not told yet: of a function that fails there are no rows to hold it."""
+        if self._told < len(self._logged):
+            self._reported = -math.inf
+            self._tell()
 
     def say(self, line: str) -> None:
         """Tell the user a line, above the bars."""
@@ -295,8 +305,18 @@ class Trial:
             advance(model, done)
         self.progress(done)
 
-    def _tell(self, progress: TrialProgress) -> None:
+    def _tell(self) -> None:
         now = time.monotonic()
         if now - self._reported >= _REPORT_EVERY:
             self._reported = now
-            self._report(progress)
+            self._report(TrialProgress(self._done, *self._stage, logged=self._news))
+
+    @property
+    def _news(self) -> tuple[Row, ...]:
+        """What was logged since it was told last; of a trial that goes on where it was killed all that it has logged.
+
+        A figure that replaces one of the same step is not told again.
+        """
+        news = tuple(Row(name, step, value) for (name, step), value in islice(self._logged.items(), self._told, None))
+        self._told = len(self._logged)
+        return news

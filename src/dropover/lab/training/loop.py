@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,9 @@ from dropover.lab.training.course import Course, Epoch
 
 # Batches between two reports: a fifth of a second or so.
 _REPORT_EVERY = 10
+
+Report = Callable[[float, Sequence[Epoch]], None]
+"""Is told the share of a training that is done, and its epochs that are over."""
 
 
 class DivergedError(ArithmeticError):
@@ -43,7 +46,7 @@ def train(
     seed: int,
     label: str,
     test_batch: int = 250,
-    report: Callable[[float, float | None], None] = lambda _done, _accuracy: None,
+    report: Report = lambda _done, _epochs: None,
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Train `model` in place.
@@ -55,7 +58,7 @@ def train(
         seed: The trial's seed, which the batches, their augmentation and the regularizer's numbers come from.
         label: The arm's name, for an error.
         test_batch: How many test images are scored at once.
-        report: Called several times an epoch with the share of training done and the last epoch's test accuracy.
+        report: Called several times an epoch with the share of training done and the epochs that are over.
         checkpoints: Where the training is kept now and then, and goes on from: to the bit, as if it had never stopped.
 
     Raises:
@@ -78,7 +81,7 @@ def train(
                     f"try a training.lr below {settings.lr}"
                 )
             course.end_epoch(_measured(model, data, summed / count, test_batch, seed))
-            report(len(course.epochs) / settings.epochs, course.epochs[-1].test_accuracy)
+            report(len(course.epochs) / settings.epochs, tuple(course.epochs))
             if checkpoints.due(epoch_ends=True):
                 checkpoints.write(course.state_dict())
     return Trained(course.epochs, course.seconds, settings.epochs * count / course.seconds)
@@ -90,7 +93,7 @@ def _pass(
     data: Data,
     batches: int,
     settings: TrainingSettings,
-    report: Callable[[float, float | None], None],
+    report: Report,
     checkpoints: Checkpoints,
 ) -> float:
     """Train on the rest of an epoch, and return the sum of its images' losses, all of them."""
@@ -102,7 +105,7 @@ def _pass(
         course.step(F.cross_entropy(model(images), labels))
         if len(course.losses) % _REPORT_EVERY == 0:
             done = (len(course.epochs) + len(course.losses) / batches) / settings.epochs
-            report(done, course.epochs[-1].test_accuracy if course.epochs else None)
+            report(done, tuple(course.epochs))
         if checkpoints.due(epoch_ends=False):
             course.seconds += time.perf_counter() - started
             checkpoints.write(course.state_dict())

@@ -20,7 +20,7 @@ from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.study import Arm, Study
 from dropover.lab.training.course import Epoch
-from dropover.lab.training.loop import Trained, train
+from dropover.lab.training.loop import Report, Trained, train
 
 
 def net_path(folder: Path, study: Study, arm: Arm, seed: int) -> Path:
@@ -34,7 +34,7 @@ def trained_net(
     seed: int,
     data: Data,
     folder: Path | None = None,
-    report: Callable[[float, float | None], None] = lambda _done, _accuracy: None,
+    report: Report = lambda _done, _epochs: None,
     notify: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
     checkpoints: Checkpoints | None = None,
 ) -> tuple[nn.Module, Trained]:

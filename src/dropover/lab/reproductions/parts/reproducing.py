@@ -1,10 +1,11 @@
 """`lab.reproduce`: a table or figure of the papers, run and written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dropover.lab.boards import Board, boards_named
 from dropover.lab.devices import jobs_on
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts.items import Item
@@ -50,6 +51,7 @@ def reproduce(
     device: str = "auto",
     precision: Precision = "fp32",
     retry_failed: bool = False,
+    log: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Reproduced:
     """Run what a table or figure of the papers needs, and put ours beside the printed figures.
@@ -63,14 +65,17 @@ def reproduce(
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         precision: "fp32" or "bf16".
         retry_failed: Whether trials are tried again that failed in an earlier run.
+        log: Where each study can be watched too: "tensorboard", "mlflow", or both.
         progress: Whether it is shown how far it is.
 
     Raises:
         UnknownNameError: nothing is called so.
         StudyError, DataError: a study can't be run, or none of its images is here.
+        MissingExtraError: packages that `log` needs are missing.
     """
     reproduction = REPRODUCTIONS.get(name)
     store = Path(out) if out is not None else RESULTS / scale
+    boards = boards_named(log)
     show = live if progress else unseen
     planned = plan(reproduction, scale, seeds, device, precision)
     workers = jobs or jobs_on(device)
@@ -78,7 +83,7 @@ def reproduce(
     def watched(study: Study, _number: int, _count: int) -> AbstractContextManager[Listener]:
         return show(study, workers)
 
-    return carry_out(reproduction, planned, scale, store, workers, watched, retry_failed=retry_failed)
+    return carry_out(reproduction, planned, scale, store, workers, watched, retry_failed=retry_failed, boards=boards)
 
 
 def carry_out(
@@ -90,11 +95,13 @@ def carry_out(
     watched: Watched,
     command: str = "",
     retry_failed: bool = False,
+    boards: Sequence[Board] = (),
+    tell: Callable[[str], object] = lambda _line: None,
 ) -> Reproduced:
     """Run what was planned, draw it, and write it to the folder of the reproduction's name below `store`."""
     folder = store / reproduction.name
     folder.mkdir(parents=True, exist_ok=True)
-    evidence = run(planned, scale, store, folder, jobs, watched, retry_failed)
+    evidence = run(planned, scale, store, folder, jobs, watched, retry_failed, boards, tell)
     items = list(reproduction.draw(evidence)) if evidence.runs else []
     files = write_reproduction(folder, reproduction, evidence, items, command) if evidence.runs else []
     return Reproduced(reproduction, evidence, items, files, planned.missing)

@@ -1,11 +1,13 @@
 """The studies that a reproduction asks for, found and run, with nets and trials shared by all that ask for the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from dropover.lab.boards import Board
+from dropover.lab.boards.parts.feeding import on_boards
 from dropover.lab.data import DataError
 from dropover.lab.data.parts.loading import content_of
 from dropover.lab.records.checkpoints import Pace
@@ -67,6 +69,8 @@ def run(
     jobs: int,
     watched: Callable[[Study, int, int], AbstractContextManager[Listener]],
     retry_failed: bool = False,
+    boards: Sequence[Board] = (),
+    tell: Callable[[str], object] = lambda _line: None,
 ) -> Evidence:
     """Run what is planned and not there yet. Where that is stopped, what there is of each study is taken as it is.
 
@@ -78,6 +82,8 @@ def run(
         jobs: Number of worker processes.
         watched: Called with each study, its number from 1 and their count; gives what listens to its run.
         retry_failed: Whether trials are tried again that failed in an earlier run.
+        boards: Where each study is shown besides.
+        tell: Is told in a line what a board says at the end.
     """
     evidence = Evidence(scale, missing=planned.missing)
     for number, (request, study) in enumerate(planned.studies, start=1):
@@ -88,9 +94,12 @@ def run(
         try:
             if evidence.stop is not None:
                 raise evidence.stop
-            with watched(study, number, len(planned.studies)) as listener:
+            with (
+                on_boards(boards, study, rows, tell) as beside,
+                watched(study, number, len(planned.studies)) as listener,
+            ):
                 trial = partial(run_trial, nets=store / NETS, results=store, pace=Pace())
-                done = run_study(study, rows, jobs, listener, trial, store, retry_failed=retry_failed)
+                done = run_study(study, rows, jobs, beside(listener), trial, store, retry_failed=retry_failed)
             finished, evidence.stop = done.finished, done.stop
             failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
         except KeyboardInterrupt as stop:

@@ -1,0 +1,1 @@
+"""What boards share: how they are fed, and a trial as they have it."""
