@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from dropover.lab.devices import slots
+from dropover.lab.devices import groups
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.events import Failed, Moved, Returned, Started
@@ -36,7 +36,7 @@ def in_workers(
     guarded = Guarded(trial, surroundings(study))
     work = {
         str(device): pickle.dumps((study.model_copy(update={"device": str(device)}), guarded))
-        for device in slots(study.device)
+        for device, *_ in groups(study.device, study.devices_per_trial)
     }
     workers: list[_Worker] = []
 
