@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,28 @@ def stopped(at: str, name: str, *arguments: object) -> tuple[int, str, str]:
         os.killpg(process.pid, getattr(signal, name))
         out, err = process.communicate(timeout=SECONDS)
     return process.returncode, out, err
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a file is there that a process makes, which must not end before."""
+    until = time.monotonic() + SECONDS
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_let_go(lock: Path) -> bool:
+    """Whether whoever held the lock is gone, soon."""
+    import fcntl
+
+    with lock.open("w") as file:
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.02)
+            else:
+                return True
+    return False

@@ -44,7 +44,7 @@ PLANTED = {
         on_device.trials_agree,
     ),
     "a net is kept where it was trained": (
-        "dropover.lab.training.trained.net_state",
+        "dropover.lab.training.kept.net_state",
         lambda model: model.state_dict(),
         on_device.nets_load_anywhere,
     ),

@@ -3,9 +3,7 @@
 import os
 import re
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from typer.testing import CliRunner
 from dropover.cli import app
 from dropover.lab.running.stopping import STOPS, Stop, exit_code, stoppable, stops_held
 
-from ..commands import POSIX, SECONDS, started
+from ..commands import POSIX, SECONDS, is_let_go, started, wait_for
 
 STUDY = """
 name = "own"
@@ -86,30 +84,6 @@ def run(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, [*map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, result.stderr
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + SECONDS
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-def is_let_go(lock: Path) -> bool:
-    """Whether whoever held the lock is gone, soon."""
-    import fcntl
-
-    with lock.open("w") as file:
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.02)
-            else:
-                return True
-    return False
 
 
 @POSIX

@@ -172,3 +172,18 @@ def test_missing_images_are_a_problem_like_any_other(tmp_path: Path, unreachable
     assert found[0].startswith("data: fashion-mnist has no file train-images-idx3-ubyte.gz")
     assert str(tmp_path) in found[0]
     assert found[1].startswith("arms[1].p: ")
+
+
+def test_each_device_of_a_trial_has_an_image_of_every_batch() -> None:
+    small = {"data": {"train_limit": 100}, "training": {"batch_size": 8}, "device": "cpu"}
+    assert problems(devices_per_trial=7, **small) == []
+    assert problems(devices_per_trial=8, **small) == [
+        "training.batch_size: must leave each of 8 devices an image of every batch, got 7 in the smallest"
+    ]
+
+
+def test_a_function_of_ones_own_runs_on_one_device() -> None:
+    found = problems(devices_per_trial=2, device="cpu", trial={"function": "math:sqrt"})
+    assert found[0] == (
+        "devices_per_trial: must be 1 with a function of one's own, [trial], which is called in one process, got 2"
+    )

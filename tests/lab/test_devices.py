@@ -14,10 +14,11 @@ from torch import nn
 
 from dropover.lab import devices
 from dropover.lab.data.parts.loading import load_data
-from dropover.lab.devices import DeviceError, check, circumstances, device_of, jobs_on, put, slots
+from dropover.lab.devices import DeviceError, check, circumstances, device_of, groups, jobs_on, put, slots
 from dropover.lab.examples import pixels
 from dropover.lab.machine import usable_cores
 from dropover.lab.models.parts.building import build_model
+from dropover.lab.records.again import changes
 from dropover.lab.records.fingerprints import net_fingerprint, trial_ingredients
 from dropover.lab.running import runner
 from dropover.lab.running.calling import run_trial
@@ -63,6 +64,34 @@ def test_auto_takes_the_fastest_that_there_is(monkeypatch: pytest.MonkeyPatch) -
 def test_a_trial_runs_on_each_device_and_on_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
     has(monkeypatch, cuda=3)
     assert (jobs_on("auto"), jobs_on("cuda:1"), jobs_on("cpu")) == (3, 1, usable_cores())
+
+
+def test_a_trial_takes_neighbouring_devices_and_none_is_in_two_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    has(monkeypatch, cuda=5)
+    of_trials = [[str(device) for device in group] for group in groups("auto", 2)]
+    assert of_trials == [["cuda:0", "cuda:1"], ["cuda:2", "cuda:3"]]
+    assert [groups(group[0], 2) for group in of_trials] == [[group] for group in groups("cuda", 2)]
+    assert (jobs_on("cuda", 2), jobs_on("cuda:3", 2), jobs_on("cuda", 5)) == (2, 1, 1)
+    assert [groups(word, 1) for word in ("cuda", "cpu")] == [
+        [[each] for each in slots(word)] for word in ("cuda", "cpu")
+    ]
+    assert groups("cpu", 3) == [[devices.CPU] * 3]
+    assert jobs_on("cpu", 10**6) == 1
+
+
+def test_more_devices_for_a_trial_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    has(monkeypatch, cuda=4)
+    most = r"^devices_per_trial: must be at most 4, the CUDA devices of this machine, got 5$"
+    with pytest.raises(DeviceError, match=most):
+        check("cuda", "fp32", 5)
+    few = r"^devices_per_trial: must be at most 1, the CUDA device from cuda:3 on of this machine, got 2$"
+    with pytest.raises(DeviceError, match=few):
+        jobs_on("cuda:3", 2)
+    has(monkeypatch, mps=True)
+    with pytest.raises(
+        DeviceError, match=r"^devices_per_trial: must be at most 1, the MPS device of this machine, got"
+    ):
+        groups("auto", 2)
 
 
 def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +140,18 @@ def test_of_the_device_its_kind_alone_decides(monkeypatch: pytest.MonkeyPatch) -
     nets = [net_fingerprint(each, arm, 0) for each in (*there, cpu, mixed)]
     assert len(set(nets[:3])) == 1
     assert len(set(nets)) == 3
+
+
+def test_how_many_devices_a_trial_takes_decides_where_they_are_several() -> None:
+    alone, several = study(device="cpu"), [study(device="cpu", devices_per_trial=each) for each in (1, 2, 3)]
+    arm = alone.arms[0]
+    of_trials = [trial_ingredients(each, arm, 0) for each in several]
+    assert trial_ingredients(alone, arm, 0) == of_trials[0]
+    assert of_trials[0]["computed"] == {"device": "cpu", "precision": "fp32"}
+    assert of_trials[1]["computed"] == {"device": "cpu", "precision": "fp32", "devices_per_trial": 2}
+    assert len({net_fingerprint(each, arm, 0) for each in (alone, *several)}) == 3
+    assert changes(of_trials[0], of_trials[1]) == ["devices_per_trial 1 -> 2"]
+    assert changes(of_trials[2], of_trials[0]) == ["devices_per_trial 3 -> 1"]
 
 
 def test_on_the_cpu_in_float32_a_model_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +266,8 @@ def test_workers_take_turns_on_the_devices(
             of_workers.append((device, study.device))
             super().__init__(pickle.dumps((study.model_copy(update={"device": "cpu"}), guarded)), folder, device)
 
-    monkeypatch.setattr(processes, "slots", lambda _word: [torch.device("cuda", 0), torch.device("cuda", 1)])
+    groups = [[torch.device("cuda", index)] for index in (0, 1)]
+    monkeypatch.setattr(processes, "groups", lambda _word, _each: groups)
     monkeypatch.setattr(processes, "_Worker", Noting)
     chosen = study(device="cpu", seeds=4)
     run = runner.run_study(chosen, tmp_path, 3, trial=told)

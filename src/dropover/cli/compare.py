@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Log, Precision, RetryFailed, Scale, directory, number
+from dropover.cli.options import (
+    Device,
+    DevicesPerTrial,
+    Jobs,
+    Log,
+    Precision,
+    RetryFailed,
+    Scale,
+    directory,
+    number,
+)
 from dropover.cli.until import check_options, limits_of
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ def compare(
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
     device: Device = None,
+    devices_per_trial: DevicesPerTrial = None,
     precision: Precision = None,
     out: Annotated[Path | None, directory("Where results go. [default: results/NAME of the study]")] = None,
     until_decided: Annotated[
@@ -60,7 +71,8 @@ def compare(
     check_options(until_decided, seeds, margin, max_seeds=max_seeds, budget=budget)
     with failures_told(RESULTS, StudyError, MissingExtraError, UnknownNameError):
         boards = boards_named(log or ())
-        settings, path = _load(study, scale, variant, seeds=seeds, margin=margin, device=device, precision=precision)
+        options = {"seeds": seeds, "margin": margin, "device": device, "precision": precision}
+        settings, path = _load(study, scale, variant, devices_per_trial=devices_per_trial, **options)
     limits = limits_of(settings, path, max_seeds, budget) if until_decided else None
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
     with (
@@ -68,7 +80,8 @@ def compare(
         failures_told(results, StudyError, DataError),
     ):
         try_out(settings, str(path))
-        _run(settings, results, jobs or jobs_on(settings.device), limits, retry_failed, boards)
+        at_a_time = jobs or jobs_on(settings.device, settings.devices_per_trial)
+        _run(settings, results, at_a_time, limits, retry_failed, boards)
 
 
 def _load(

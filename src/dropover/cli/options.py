@@ -22,6 +22,9 @@ Device = Annotated[
     str | None,
     typer.Option(metavar="DEVICE", help="auto, cpu, cuda, one of several such as cuda:1, or mps. [default: auto]"),
 ]
+DevicesPerTrial = Annotated[
+    int | None, number("Train each trial on N devices, which share every batch; on the CPU processes. [default: 1]")
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try trials again that failed in an earlier run.")]
 Log = Annotated[
     list[str] | None,

@@ -240,7 +240,7 @@ def _jobs(study: Study, jobs: int | None) -> int:
             )
         return 1
     _check_script()
-    return jobs_on(study.device) if jobs is None else validation.whole("jobs", jobs, 1)
+    return jobs_on(study.device, study.devices_per_trial) if jobs is None else validation.whole("jobs", jobs, 1)
 
 
 def _check_script() -> None:

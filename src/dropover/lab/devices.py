@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 CPU = torch.device("cpu")
+_TALKERS = (
+    "lightning_fabric.utilities.rank_zero",
+    "lightning_fabric.utilities.distributed",
+    "torch.multiprocessing.spawn",
+)
 
 
 class DeviceError(ValueError):
@@ -52,26 +57,49 @@ def slots(word: str) -> list[torch.device]:
     return [torch.device(kind, number) for number in ([int(index)] if index else range(count))]
 
 
+def groups(word: str, each: int) -> list[list[torch.device]]:
+    """The devices of every trial that is computed at a time, where each takes so many: neighbours, from `slots` on.
+
+    "cuda:2" begins with that one. On the CPU they are as many processes of one thread.
+
+    Raises:
+        DeviceError: as `slots`, or there are not so many.
+    """
+    first, *others = slots(word)
+    if each == 1 or first.type == "cpu":
+        return [[device] * each for device in (first, *others)]
+    start = first.index or 0
+    there_are = _count(first.type) - start
+    if each > there_are:
+        which = f"{first.type.upper()} device{'s' if there_are > 1 else ''}{f' from {first} on' if start else ''}"
+        raise DeviceError(f"devices_per_trial: must be at most {there_are}, the {which} of this machine, got {each}")
+    starts = range(start, start + there_are - each + 1, each) if ":" not in word else [start]
+    return [[torch.device(first.type, number) for number in range(begin, begin + each)] for begin in starts]
+
+
 def device_named(word: str) -> torch.device:
     """The device that a study's word means for one trial, the first of `slots`; raises as it does."""
     return slots(word)[0]
 
 
-def check(word: str, precision: Precision) -> None:
-    """Refuse what can't be had here.
+def check(word: str, precision: Precision, each: int = 1) -> None:
+    """Refuse what can't be had here, by trials that take `each` as many devices.
 
     Raises:
-        DeviceError: no such device, or it doesn't know the precision.
+        DeviceError: no such device, too few of them, or one that doesn't know the precision.
     """
-    for device in slots(word):
+    for device in (device for group in groups(word, each) for device in group):
         if precision == "bf16" and not _knows_bf16(device):
             raise DeviceError(f"precision: {device} doesn't know bf16: it must be fp32 there, got {precision!r}")
 
 
-def jobs_on(word: str) -> int:
-    """How many trials run at a time unless told otherwise: one a device, on the CPU one a core."""
-    devices = slots(word)
-    return usable_cores() if devices == [CPU] else len(devices)
+def jobs_on(word: str, each: int = 1) -> int:
+    """How many trials that take `each` as many devices run at a time unless told otherwise; a core is one of the CPU's.
+
+    It is at least one, and raises as `groups` does.
+    """
+    trials = groups(word, each)
+    return max(1, usable_cores() // each) if trials[0][0] == CPU else len(trials)
 
 
 def circumstances(word: str, precision: Precision) -> dict[str, str]:
@@ -100,7 +128,7 @@ def put(model: nn.Module, device: torch.device, precision: Precision) -> nn.Modu
     if device == CPU and precision == "fp32":
         # Fabric would change nothing, and where torchmetrics is installed its import takes two seconds of each worker.
         return model
-    with _quiet():
+    with quiet():
         fabric = fabric_on(device, precision)
         for part in (model, *(hook.layer for hook in inserted_in(model))):
             fabric.to_device(part)
@@ -115,9 +143,16 @@ def fabric_on(device: torch.device, precision: Precision) -> Fabric:
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
     which = 1 if device.index is None else [device.index]
-    return Fabric(accelerator=device.type, devices=which, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    # Where it is named, Fabric doesn't look for a cluster, of which it would tell.
+    return Fabric(
+        accelerator=device.type,
+        devices=which,
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+        plugins=[LightningEnvironment()],
+    )
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -159,12 +194,17 @@ def _knows_bf16(device: torch.device) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Fabric from praising what was chosen here anyway, and TF32, which was turned off on purpose."""
-    talker = logging.getLogger("lightning_fabric.utilities.rank_zero")
-    before = talker.level
-    talker.setLevel(logging.WARNING)
+def quiet() -> Iterator[None]:
+    """Keep Fabric from praising what was chosen here anyway, and TF32, which was turned off on purpose.
+
+    Nor is it told which processes begin and are ended: what trials print is a file that users are sent to.
+    """
+    talkers = [logging.getLogger(name) for name in _TALKERS]
+    before = [talker.level for talker in talkers]
+    for talker in talkers:
+        talker.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        talker.setLevel(before)
+        for talker, level in zip(talkers, before, strict=True):
+            talker.setLevel(level)

@@ -31,6 +31,11 @@ def attack_stream(label: str) -> str:
     return f"attack {label}"
 
 
+def rank_stream(rank: int, step: int) -> str:
+    """The stream that a trial's layers draw from on one of its devices in one step of the training."""
+    return f"{REGULARIZER} rank {rank} step {step}"
+
+
 def inference_stream(batch: int) -> str:
     """The stream that a model whose inference is random draws from on one batch of test images."""
     return f"{INFERENCE} {batch}"
@@ -63,15 +68,19 @@ def seeded(seed: int, name: str, device: torch.device | None = None) -> Iterator
 
     They are put back as they were, after an error too. On another kind of device the stream has other numbers.
     """
-    used = [] if device is None or device.type == "cpu" else [device]
-    with random_states_kept(used):
-        # torch.manual_seed would reseed every accelerator as well, which is not put back here.
-        torch.default_generator.manual_seed(stream_seed(seed, name))
-        for each in used:
-            module = torch.get_device_module(each)
-            generators = getattr(module, "default_generators", None)  # MPS has one device, and no such tuple
-            (generators[each.index or 0] if generators else module).manual_seed(stream_seed(seed, name))
+    with random_states_kept([] if device is None else [device]):
+        turn(seed, name, device)
         yield
+
+
+def turn(seed: int, name: str, device: torch.device | None = None) -> None:
+    """Have torch's default generators read the stream `name` from here on: the CPU's, and that of a device in use."""
+    # torch.manual_seed would reseed every accelerator as well.
+    torch.default_generator.manual_seed(stream_seed(seed, name))
+    if device is not None and device.type != "cpu":
+        module = torch.get_device_module(device)
+        generators = getattr(module, "default_generators", None)  # MPS has one device, and no such tuple
+        (generators[device.index or 0] if generators else module).manual_seed(stream_seed(seed, name))
 
 
 def begin(seed: int, name: str) -> None:

@@ -13,8 +13,8 @@ IMAGES_CHANGED = "the images changed"
 _LISTED = 4
 """How many changes, or arms, are listed before the rest is counted."""
 _UNSET = object()
-_ONCE = {"device": "cpu", "precision": "fp32"}
-"""How trials were computed before they said so."""
+_UNSAID = {"device": "cpu", "precision": "fp32", "devices_per_trial": 1}
+"""How trials were computed that don't say so."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def changes(before: Ingredients, now: Ingredients) -> list[str]:
     return [
         *_settings(before.get("settings", {}), now.get("settings", {})),
         *([IMAGES_CHANGED] if before["data"] != now["data"] else []),
-        *_values("", before.get("computed", _ONCE), now.get("computed", _ONCE)),
+        *_values("", {**_UNSAID, **before.get("computed", {})}, {**_UNSAID, **now.get("computed", {})}),
         *_files(before["user code"], now["user code"]),
         *(["dropover's own code changed"] if before["code"] != now["code"] else []),
         *_values("", before["versions"], now["versions"]),

@@ -51,8 +51,8 @@ class Checkpoints:
         pace: Pace = Pace(),
         notify: Callable[[str], object] = lambda _line: None,
     ) -> None:
-        self.path = path
-        self._pace, self._notify = pace, notify
+        self.path, self.pace = path, pace
+        self._notify = notify
         self._kept, self._cost = time.monotonic(), _FIRST_COST
 
     def read(self) -> dict[str, Any] | None:
@@ -76,8 +76,8 @@ class Checkpoints:
         """Whether it is time to keep the training."""
         if self.path is None:
             return False
-        rest = self._cost / self._pace.share
-        return time.monotonic() - self._kept >= (rest if epoch_ends else max(rest, self._pace.seconds))
+        rest = self._cost / self.pace.share
+        return time.monotonic() - self._kept >= (rest if epoch_ends else max(rest, self.pace.seconds))
 
     def write(self, state: Mapping[str, Any]) -> None:
         """Replace what was kept.

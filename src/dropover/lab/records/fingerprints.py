@@ -1,9 +1,9 @@
 """What a trial's results, and a trained net, are determined by: named ingredients, and one digest of them all.
 
 The ingredients are "settings" (of model, training, evaluation and arm, less the arm's name), "seed", "data" (by
-content), "computed" (the kind of device, and the precision), "user code" (file by file), "code" (this package's) and
-"versions". What things are called, where they lie and
-in which order they come is not among them.
+content), "computed" (the kind of device, how many of them where they are several, and the precision), "user code" (file
+by file), "code" (this package's) and "versions". What things are called, where they lie and in which order they come is
+not among them.
 """
 
 import functools
@@ -103,11 +103,17 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
     packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
     return {
         "data": content_of(study.data) if study.trial is None else "",
-        "computed": {"device": device_named(study.device).type, "precision": study.precision},
+        "computed": _computed(study),
         "user code": {file: digest for each in sources for file, digest in each.files.items()},
         "code": code(left_out),
         "versions": deciding_versions(packages),
     }
+
+
+def _computed(study: Study) -> dict[str, Any]:
+    """How many devices a trial takes counts where they are several: each draws its own masks, on a part of a batch."""
+    several = {} if study.devices_per_trial == 1 else {"devices_per_trial": study.devices_per_trial}
+    return {"device": device_named(study.device).type, "precision": study.precision, **several}
 
 
 def _sources(study: Study) -> list[UserSources]:

@@ -41,6 +41,9 @@ def problems_of(study: Study) -> list[Problem]:
     check = _Check(study)
     check.device()
     if study.trial is not None:
+        if study.devices_per_trial > 1:
+            line = "must be 1 with a function of one's own, [trial], which is called in one process"
+            check.say("devices_per_trial", f"{line}, got {study.devices_per_trial}")
         check.function(study.trial)
         return check.problems
     if study.measures:
@@ -54,6 +57,8 @@ def problems_of(study: Study) -> list[Problem]:
     check.inference_rates()
     check.noises()
     check.attacks(images)
+    if data is not None:
+        check.batches(data)
     most, asked = 0 if data is None else len(data.test_labels), study.evaluation.attack_images
     if data is not None and asked is not None and asked > most:
         line = f"must be at most {most}, the test images that the study has, got {asked}"
@@ -106,9 +111,9 @@ class _Check:
         return bool(unknown)
 
     def device(self) -> None:
-        """Whether this machine has the device, and that knows the precision."""
+        """Whether this machine has the devices, and these know the precision."""
         try:
-            devices.check(self.study.device, self.study.precision)
+            devices.check(self.study.device, self.study.precision, self.study.devices_per_trial)
         except devices.DeviceError as error:
             self.problems.append(Problem(str(error)))
 
@@ -120,6 +125,14 @@ class _Check:
             with self.trying("data", DataSettings.model_fields, settings.name):
                 return load_data(settings)
         return None
+
+    def batches(self, data: Data) -> None:
+        """Whether each of a trial's devices has an image of every batch."""
+        count, each = len(data.train_images), self.study.devices_per_trial
+        smallest = count // self.study.training.batches(count)
+        if smallest < each:
+            line = f"must leave each of {each} devices an image of every batch, got {smallest} in the smallest"
+            self.say("training.batch_size", line)
 
     def network(self, data: Data) -> nn.Module | None:
         """The network without any arm's layers, or None where it can't be built."""

@@ -2,6 +2,8 @@
 
 import errno
 
+from dropover.lab.training.together import LostError
+
 _FULL_OR_LOCKED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EROFS}
 
 
@@ -11,4 +13,6 @@ class PassingError(RuntimeError):
 
 def is_passing(error: BaseException) -> bool:
     """Whether an error tells nothing of the trial that it ended: ours that say so, and a disk that takes nothing."""
-    return isinstance(error, PassingError) or (isinstance(error, OSError) and error.errno in _FULL_OR_LOCKED)
+    return isinstance(error, PassingError | LostError) or (
+        isinstance(error, OSError) and error.errno in _FULL_OR_LOCKED
+    )

@@ -2,15 +2,14 @@
 
 import contextlib
 import faulthandler
-import multiprocessing
 import os
 import pickle
 import sys
-import threading
 from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from dropover.lab.process import end_with_the_parent
 from dropover.lab.running.stopping import leave_stops_to_the_parent
 
 OUTPUT = "output.txt"
@@ -24,7 +23,7 @@ def begin(work: bytes, connection: Connection, folder: Path) -> None:
     `connection` is this end of the pipe to it, and `folder` the results' folder.
     """
     leave_stops_to_the_parent()
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    end_with_the_parent()
     _print_to(folder / OUTPUT)
     study, trial = pickle.loads(work)  # noqa: S301 - the parent's own
 
@@ -36,14 +35,6 @@ def begin(work: bytes, connection: Connection, folder: Path) -> None:
 def size(path: Path) -> int:
     """Bytes of a file; 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
-
-
-def _end_with_the_parent() -> None:
-    """Wait for the parent and leave at once: it reads no result any more, and its place may be needed."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _print_to(path: Path) -> None:

@@ -1,24 +1,18 @@
 """The other side of the runner: what a worker process does once it has begun. It imports only what a trial needs."""
 
 import contextlib
-import ctypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import torch
-
 from dropover.lab.blame import logged, one_line
+from dropover.lab.process import settle
 from dropover.lab.records.rows import Row
 from dropover.lab.running.passing import is_passing
 from dropover.lab.running.progress import TrialProgress
 from dropover.lab.study import Arm, Study
-
-# Numbers of glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-
 
 TrialFunction = Callable[[Study, Arm, int, Callable[[TrialProgress], None]], Sequence[Row]]
 """What runs one trial and gives its rows: `run_trial`, or another importable function of its shape."""
@@ -40,10 +34,7 @@ def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Pa
 
     Tracebacks go to the log of `folder`.
     """
-    torch.set_num_threads(1)
-    # Activations that die away leave denormal numbers, which cost this processor up to a hundredfold.
-    torch.set_flush_denormal(True)
-    _keep_freed_memory()
+    settle()
     # The parent's end closes when it goes, however it goes.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
@@ -59,15 +50,3 @@ def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Pa
                 connection.send(Died(reason, is_passing(error)))
             else:
                 connection.send((rows, time.perf_counter() - started))
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library reuse the memory of freed tensors instead of returning it to the system at once.
-
-    By default glibc maps every large tensor anew, and the page faults take a sixth of the training time. Elsewhere,
-    where there is no `mallopt`, nothing changes.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 1 << 30)

@@ -1,5 +1,6 @@
 """What is to be run: the shape of a study, as validated records."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,6 +65,10 @@ class TrainingSettings(_Table):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 5e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     augment: Annotated[list[Literal["crop", "flip"]], AfterValidator(_distinct)] = []
+
+    def batches(self, images: int) -> int:
+        """How many batches so many images make, of even sizes: none is a left-over of a single image."""
+        return math.ceil(images / self.batch_size)
 
 
 class AttackSettings(_OpenTable):
@@ -148,6 +153,8 @@ class Study(_Table):
     """Points of accuracy within which two arms are level."""
     device: Annotated[str, AfterValidator(names.device)] = "auto"
     """Where it is computed: "auto", "cpu", "cuda", "cuda:1" or "mps"."""
+    devices_per_trial: PositiveInt = 1
+    """How many devices one trial is trained on, each of which has its part of every batch."""
     precision: Precision = "fp32"
     trial: FunctionSettings | None = None
     """The user's own training function, in place of `data`, `model` and `training`."""

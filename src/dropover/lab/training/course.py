@@ -51,14 +51,14 @@ class Course:
         """The order of as many images in the present epoch."""
         return torch.randperm(count, generator=self._order)
 
-    def step(self, loss: Tensor) -> None:
-        """Learn from a batch."""
+    def step(self, loss: Tensor, mean: Tensor) -> None:
+        """Learn from a batch: from the loss of what this process has of it; `mean` is that of all its images."""
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         if self._annealing is not None:
             self._annealing.step()
-        self.losses.append(loss.detach())  # not read yet: that would wait for the device at every step
+        self.losses.append(mean.detach())  # not read yet: that would wait for the device at every step
 
     def end_epoch(self, epoch: Epoch) -> None:
         """Add its figures and come to the next."""

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from dropover.lab.streams import REGULARIZER, seeded
 from dropover.lab.study import TrainingSettings
 from dropover.lab.training.augmentation import augmented
 from dropover.lab.training.course import Course, Epoch
+from dropover.lab.training.rank import ALONE, Rank
 
 # Batches between two reports: a fifth of a second or so.
 _REPORT_EVERY = 10
@@ -48,6 +50,7 @@ def train(
     test_batch: int = 250,
     report: Report = lambda _done, _epochs: None,
     checkpoints: Checkpoints | None = None,
+    rank: Rank = ALONE,
 ) -> Trained:
     """Train `model` in place.
 
@@ -60,27 +63,31 @@ def train(
         test_batch: How many test images are scored at once.
         report: Called several times an epoch with the share of training done and the epochs that are over.
         checkpoints: Where the training is kept now and then, and goes on from: to the bit, as if it had never stopped.
+        rank: What this process has of every batch; all of it, unless several train one net. Of these the first alone
+            measures it, and has checkpoints.
 
     Raises:
         DivergedError: the loss became infinite or NaN.
     """
     count = len(data.train_images)
-    batches = math.ceil(count / settings.batch_size)
+    batches = settings.batches(count)
     device = data.train_labels.device
     checkpoints = checkpoints or Checkpoints()
     course = Course(model, settings, seed, settings.epochs * batches, device)
     with seeded(seed, REGULARIZER, device):
-        kept = checkpoints.read()
+        kept = rank.of_first(checkpoints.read)
         if kept is not None:
             course.load_state_dict(kept)
+        joined = rank.join(model)
         while len(course.epochs) < settings.epochs:
-            summed = _pass(model, course, data, batches, settings, report, checkpoints)
+            model.train()
+            summed = _pass(joined, course, data, batches, settings, report, checkpoints, rank)
             if not math.isfinite(summed):
                 raise DivergedError(
                     f"arm {label!r}, seed {seed}: the training loss is {summed} in epoch {len(course.epochs) + 1}: "
                     f"try a training.lr below {settings.lr}"
                 )
-            course.end_epoch(_measured(model, data, summed / count, test_batch, seed))
+            course.end_epoch(rank.of_first(partial(_measured, model, data, summed / count, test_batch, seed)))
             report(len(course.epochs) / settings.epochs, tuple(course.epochs))
             if checkpoints.due(epoch_ends=True):
                 checkpoints.write(course.state_dict())
@@ -95,14 +102,17 @@ def _pass(
     settings: TrainingSettings,
     report: Report,
     checkpoints: Checkpoints,
+    rank: Rank,
 ) -> float:
     """Train on the rest of an epoch, and return the sum of its images' losses, all of them."""
     started = time.perf_counter()
-    model.train()
     # Even sizes, so that batch norm never meets a left-over batch of a single image.
     parts = course.order(len(data.train_images)).to(data.train_images.device).tensor_split(batches)
-    for images, labels in _batches(data, parts[len(course.losses) :], settings.augment, course.changes):
-        course.step(F.cross_entropy(model(images), labels))
+    rest = parts[len(course.losses) :]
+    for part, (images, labels) in zip(rest, _batches(data, rest, settings.augment, course.changes, rank), strict=True):
+        rank.begin(len(course.epochs) * batches + len(course.losses))
+        loss = rank.weighed(F.cross_entropy(model(images), labels), len(labels), len(part))
+        course.step(loss, rank.mean(loss))
         if len(course.losses) % _REPORT_EVERY == 0:
             done = (len(course.epochs) + len(course.losses) / batches) / settings.epochs
             report(done, tuple(course.epochs))
@@ -116,14 +126,14 @@ def _pass(
 
 
 def _batches(
-    data: Data, parts: Iterable[Tensor], augment: list[Literal["crop", "flip"]], changes: torch.Generator
+    data: Data, parts: Iterable[Tensor], augment: list[Literal["crop", "flip"]], changes: torch.Generator, rank: Rank
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training images of these indices, augmented, and their labels, on whose device both come."""
+    """This rank's share of the training images of these indices, augmented, and of their labels, on whose device."""
     device = data.train_labels.device
     for index in parts:
-        # On bytes, which are a quarter of the floats.
-        images = augmented(data.train_images[index], augment, changes)
-        yield pixels(images.to(device)), data.train_labels[index.to(device)]
+        # On bytes, which are a quarter of the floats; on all of them, so that each is changed as in one process.
+        images = rank.share(augmented(data.train_images[index], augment, changes))
+        yield pixels(images.to(device)), data.train_labels[rank.share(index).to(device)]
 
 
 def _measured(model: nn.Module, data: Data, train_loss: float, test_batch: int, seed: int) -> Epoch:

@@ -2,25 +2,21 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
+from tempfile import TemporaryDirectory
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dropover.lab.data import Data
 from dropover.lab.devices import device_named, put
-from dropover.lab.digests import of_plain, of_tensors
 from dropover.lab.models.parts.building import build_model
-from dropover.lab.models.parts.placed_layers import load_net_state, net_state
 from dropover.lab.records.checkpoints import Checkpoints
-from dropover.lab.records.files import DamagedError, set_aside, write
+from dropover.lab.records.files import DamagedError, set_aside
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.study import Arm, Study
-from dropover.lab.training.course import Epoch
+from dropover.lab.training.kept import keep, load
 from dropover.lab.training.loop import Report, Trained, train
+from dropover.lab.training.several import train_on_several
 
 
 def net_path(folder: Path, study: Study, arm: Arm, seed: int) -> Path:
@@ -50,38 +46,23 @@ def trained_net(
     path = None if folder is None else net_path(folder, study, arm, seed)
     if path is not None:
         try:
-            kept = _load(path, model)
+            kept = load(path, model)
         except DamagedError as reason:
             kept = None
             notify(f"{set_aside(path, reason)}; {arm.label}, seed {seed} is trained again")
             model = build_model(study, arm, seed, data)  # the file may have been read in part
         if kept is not None:
             return put(model, device, study.precision).eval(), kept
+    if study.devices_per_trial > 1:
+        with TemporaryDirectory() as temporary:
+            file = path or Path(temporary) / "net.pt"
+            train_on_several(study, arm, seed, file, report, notify, checkpoints or Checkpoints())
+            trained = load(file, model)
+        assert trained is not None
+        return put(model, device, study.precision).eval(), trained
     put(model, device, study.precision)
     batch = study.evaluation.batch_size
     trained = train(model, data.to(device), study.training, seed, arm.label, batch, report, checkpoints)
     if path is not None:
-        # Tensors and plain data only, nothing that would run when it is read.
-        state, record = net_state(model), asdict(trained)
-        content = {"state": state, "trained": record, "checksum": _checksum(state, record)}
-        write(path, lambda file: torch.save(content, file))
+        keep(path, model, trained)
     return model.eval(), trained
-
-
-def _load(path: Path, model: nn.Module) -> Trained | None:
-    """Fill `model` from the file and return its record; None without such a file, `DamagedError` if it is damaged."""
-    try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
-        record = kept["trained"]
-        if kept["checksum"] != _checksum(kept["state"], record):
-            raise DamagedError("was changed since it was written")
-        load_net_state(model, kept["state"])
-        return Trained(**{**record, "epochs": [Epoch(**epoch) for epoch in record["epochs"]]})
-    except FileNotFoundError:
-        return None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError):
-        raise DamagedError("can't be read") from None
-
-
-def _checksum(state: dict[str, Tensor], record: dict[str, Any]) -> str:
-    return of_plain([of_tensors(state), record])

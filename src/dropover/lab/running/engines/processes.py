@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from dropover.lab.devices import slots
+from dropover.lab.devices import groups
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.engines import Events, Work
@@ -30,7 +30,7 @@ def in_processes(work: Work) -> Events:
     guarded = Guarded(work.trial, surroundings(work.study))
     pickled = {
         str(device): pickle.dumps((work.study.model_copy(update={"device": str(device)}), guarded))
-        for device in slots(work.study.device)
+        for device, *_ in groups(work.study.device, work.study.devices_per_trial)
     }
     workers: list[_Worker] = []
 
