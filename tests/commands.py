@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -42,3 +43,12 @@ def stopped(at: str, name: str, *arguments: object) -> tuple[int, str, str]:
         os.killpg(process.pid, getattr(signal, name))
         out, err = process.communicate(timeout=SECONDS)
     return process.returncode, out, err
+
+
+def wait_for(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Until it is true, which it becomes while the process runs, if there is one."""
+    until = time.monotonic() + SECONDS
+    while not true():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)

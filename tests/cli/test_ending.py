@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typer.testing import CliRunner
 from dropover.cli import app
 from dropover.lab.running.stopping import STOPS, Stop, exit_code, stoppable, stops_held
 
-from ..commands import POSIX, SECONDS, started
+from ..commands import POSIX, SECONDS, started, wait_for
 
 STUDY = """
 name = "own"
@@ -88,14 +87,6 @@ def run(*arguments: object) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + SECONDS
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def is_let_go(lock: Path) -> bool:
     """Whether whoever held the lock is gone, soon."""
     import fcntl
@@ -115,7 +106,7 @@ def is_let_go(lock: Path) -> bool:
 @POSIX
 def test_workers_end_with_a_command_that_is_killed(here: Path):
     with started("compare", study(here, "own_module:trains_forever"), "--jobs", "1") as process:
-        wait_for(here / "here", process)
+        wait_for((here / "here").exists, process)
         process.kill()
         assert is_let_go(here / "lock")
 
@@ -124,7 +115,7 @@ def test_workers_end_with_a_command_that_is_killed(here: Path):
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_stop_in_the_middle_of_a_trial_ends_its_worker_and_says_so(here: Path, name: str, code: int):
     with started("compare", study(here, "own_module:trains_forever"), "--jobs", "1") as process:
-        wait_for(here / "here", process)
+        wait_for((here / "here").exists, process)
         # To the command and its worker alike, as terminals and `timeout` do.
         os.killpg(process.pid, getattr(signal, name))
         out, err = process.communicate(timeout=SECONDS)
@@ -148,7 +139,7 @@ def test_a_stop_in_the_middle_of_a_trial_ends_its_worker_and_says_so(here: Path,
 def test_a_stop_while_the_users_code_is_tried_out(here: Path, command: tuple[str, ...], line: str):
     study(here, "own_module:never_checked")
     with started(*command) as process:
-        wait_for(here / "here", process)
+        wait_for((here / "here").exists, process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out, err.count("\n")) == (143, "", 1)

@@ -97,7 +97,8 @@ def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None", retr
         typer.echo(described(load_data(study.data), study.data.name))
     result = run(study, results, jobs, live, say, limits, command_line(), retry_failed)
     outcome = result.run
-    kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
+    more = f", and {outcome.under_way} more as far as had been trained" if outcome.under_way else ""
+    kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept{more}"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):
         files = result.save(results)
         if result.answer is not None:

@@ -1,5 +1,6 @@
 """What a training needs to go on where it was killed: one file a trial, and how often it is worth its time."""
 
+import contextlib
 import hashlib
 import io
 import time
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dropover.lab.digests import of_bytes
+from dropover.lab.records import leaving
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.trials import TrialKey
 
@@ -72,15 +74,21 @@ class Checkpoints:
         assert self.path is not None
         self._notify(f"{set_aside(self.path, reason)}; training begins anew")
 
+    def occasions(self) -> contextlib.AbstractContextManager[None]:
+        """What a training is in while it asks again and again whether it is `due`."""
+        return contextlib.nullcontext() if self.path is None else leaving.occasions()
+
     def due(self, *, epoch_ends: bool) -> bool:
-        """Whether it is time to keep the training."""
+        """Whether it is time to keep the training, be it that this process is to leave."""
         if self.path is None:
             return False
+        if leaving.is_asked():
+            return True
         rest = self._cost / self._pace.share
         return time.monotonic() - self._kept >= (rest if epoch_ends else max(rest, self._pace.seconds))
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Replace what was kept.
+        """Replace what was kept, and leave if this process is asked to.
 
         Raises:
             TypeError: something in it is neither a tensor nor plain data.
@@ -95,6 +103,8 @@ class Checkpoints:
             # Training is worth more than the chance to go on with it.
             self._notify(f"{self.path} can't be written ({error.strerror}): a trial that is stopped begins anew")
             self.path = None
+        if leaving.is_asked():
+            leaving.leave()
         self._kept = time.monotonic()
         self._cost = self._kept - started
 
