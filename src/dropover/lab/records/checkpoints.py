@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import torch
@@ -17,6 +16,7 @@ from dropover.lab.digests import of_bytes
 from dropover.lab.records import leaving
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.trials import TrialKey
+from dropover.lab.tensor_files import TensorFileError, read_tensors
 
 _FIRST_COST = 0.01
 """Seconds that the first one is taken to cost, so that trials of a second don't begin with it."""
@@ -134,11 +134,11 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = memoryview(path.read_bytes())
         if of_bytes(content[:-_DIGEST]).encode() == content[-_DIGEST:]:
-            state: dict[str, Any] = torch.load(io.BytesIO(content[:-_DIGEST]), map_location="cpu", weights_only=True)
+            state: dict[str, Any] = read_tensors(io.BytesIO(content[:-_DIGEST]))
             return state
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
+    except (OSError, TensorFileError):
         raise DamagedError("can't be read") from None
     raise DamagedError("was changed since it was written")
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from dropover.lab.records.checkpoints import Checkpoints
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.study import Arm, Study
+from dropover.lab.tensor_files import read_tensors
 from dropover.lab.training.course import Epoch
 from dropover.lab.training.loop import Trained, train
 
@@ -71,7 +71,7 @@ def trained_net(
 def _load(path: Path, model: nn.Module) -> Trained | None:
     """Fill `model` from the file and return its record; None without such a file, `DamagedError` if it is damaged."""
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
+        kept = read_tensors(path)
         record = kept["trained"]
         if kept["checksum"] != _checksum(kept["state"], record):
             raise DamagedError("was changed since it was written")
@@ -79,7 +79,7 @@ def _load(path: Path, model: nn.Module) -> Trained | None:
         return Trained(**{**record, "epochs": [Epoch(**epoch) for epoch in record["epochs"]]})
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError):
+    except (RuntimeError, ValueError, KeyError, TypeError):
         raise DamagedError("can't be read") from None
 
 
