@@ -42,8 +42,8 @@ def compare(
     """Train a network under several regularizers and compare them.
 
     Compares clean accuracy, accuracy under noise and under attack, and says what the seeds can and can't tell. Writes
-    report.html, verdicts.csv, results.csv and study.toml. Ctrl-C keeps what is finished, and the same command goes on
-    from there.
+    report.html, verdicts.csv, results.csv and study.toml. Ctrl-C keeps what is finished and what is trained, and the
+    same command goes on from there.
 
     With --until-decided a study begins with three seeds, and arms that are undecided get more, and so does the
     reference. The looks at the results share the false alarms that are allowed, so that verdicts hold over all looks.
