@@ -1,9 +1,9 @@
-"""Files of tensors, read so that nothing in them can run."""
+"""Files of tensors: read so that nothing in them can run, and written so that a full disk is told as one."""
 
 import warnings
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import torch
 
@@ -17,6 +17,49 @@ class TensorFileError(ValueError):
     def __init__(self, reason: str, *, more: bool = False) -> None:
         super().__init__(reason)
         self.more = more
+
+
+class Writable(Protocol):
+    """A file that is written from beginning to end."""
+
+    def write(self, piece: bytes, /) -> int:
+        """Write them all."""
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+
+
+class _Telling:
+    """Such a file, which remembers why it couldn't be written."""
+
+    def __init__(self, file: Writable) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, piece: bytes) -> int:
+        try:
+            return self._file.write(piece)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def write_tensors(content: Any, file: Writable) -> None:
+    """Do what `torch.save` does.
+
+    Raises:
+        OSError: it can't be written; torch by itself tells of positions that it didn't expect.
+    """
+    telling = _Telling(file)
+    try:
+        torch.save(content, telling)  # type: ignore[arg-type]  # which only writes to it
+    except RuntimeError:
+        if telling.error is not None:
+            raise telling.error from None
+        raise
 
 
 def read_tensors(file: Path | BinaryIO) -> Any:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import torch
 from torch import Tensor
 
 from dropover.lab.digests import of_bytes
 from dropover.lab.records import leaving
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.trials import TrialKey
-from dropover.lab.tensor_files import TensorFileError, read_tensors
+from dropover.lab.tensor_files import TensorFileError, read_tensors, write_tensors
 
 _FIRST_COST = 0.01
 """Seconds that the first one is taken to cost, so that trials of a second don't begin with it."""
@@ -125,7 +124,7 @@ class _Hashed:
 
 def _fill(file: BinaryIO, content: Any) -> None:
     hashed = _Hashed(file)
-    torch.save(content, hashed)  # type: ignore[arg-type]  # which only writes to it
+    write_tensors(content, hashed)
     file.write(hashed.checksum.hexdigest().encode())
 
 

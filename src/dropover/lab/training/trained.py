@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dropover.lab.data import Data
@@ -18,7 +17,7 @@ from dropover.lab.records.checkpoints import Checkpoints
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.study import Arm, Study
-from dropover.lab.tensor_files import read_tensors
+from dropover.lab.tensor_files import read_tensors, write_tensors
 from dropover.lab.training.course import Epoch
 from dropover.lab.training.loop import Trained, train
 
@@ -64,7 +63,7 @@ def trained_net(
         # Tensors and plain data only, nothing that would run when it is read.
         state, record = net_state(model), asdict(trained)
         content = {"state": state, "trained": record, "checksum": _checksum(state, record)}
-        write(path, lambda file: torch.save(content, file))
+        write(path, lambda file: write_tensors(content, file))
     return model.eval(), trained
 
 
