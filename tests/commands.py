@@ -16,10 +16,11 @@ SECONDS = 600
 
 
 @contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process group of its own."""
+def started(*arguments: object, first: str = "") -> Iterator[subprocess.Popen[str]]:
+    """The command in a process group of its own, after a statement that it runs first."""
     # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
-    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()"
+    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); "
+    code += f"{first or 'pass'}; from dropover.cli import main; main()"
     with subprocess.Popen(  # noqa: S603 - our own
         [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,

@@ -32,7 +32,7 @@ def full(ground: Ground, _moments: int, _say: Say) -> str:
     """A disk that holds the results of a few trials only."""
     if not ROOT:
         return NOT_ROOT
-    with ground.disk("full", "64k"):
+    with ground.disk("full", "24k"):
         line = _refused(ground.compare(FUNCTION, "full"), "No space left on device")
         there = ground.finished("full")
         demand(len(there) < TRIALS, "the disk was large enough")

@@ -66,6 +66,8 @@ arms = [{ name = "dropout", method = "dropout", p = 0.5, at = ["drop"] }]
 reference = "dropout"
 """
 BATCHES = 400
+PATIENT = f"from dropover.lab.running.engines import processes; processes.GRACE = {SECONDS}"
+"""A busy machine may take longer for a batch than a user would wait."""
 
 
 @POSIX
@@ -75,7 +77,7 @@ def test_not_a_batch_is_lost_by_a_stop(tmp_path: Path, monkeypatch: pytest.Monke
     Path("stopped_training.py").write_text(MODULE, encoding="utf-8")
     Path("study.toml").write_text(study, encoding="utf-8")
     command = ("compare", "study.toml", "--jobs", 1, "--out")
-    with started(*command, "out") as process:
+    with started(*command, "out", first=PATIENT) as process:
         wait_for(lambda: steps() >= 5, process)
         os.killpg(process.pid, signal.SIGTERM)
         _, err = process.communicate(timeout=SECONDS)
