@@ -62,13 +62,11 @@ class Ground:
             shutil.copy(HERE / "studies" / file, folder / file)
 
     @contextmanager
-    def started(
-        self, *arguments: object, around: tuple[str, ...] = (), cwd: Path | None = None, **variables: str
-    ) -> Iterator[subprocess.Popen[str]]:
-        """`dropover` with these arguments, in a process group of its own, perhaps by way of another program."""
+    def started(self, *arguments: object, **variables: str) -> Iterator[subprocess.Popen[str]]:
+        """`dropover` with these arguments and variables of the environment, in a process group of its own."""
         with subprocess.Popen(  # noqa: S603 - our own
-            [*around, sys.executable, "-c", MAIN, *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=cwd or self.folder,
+            [sys.executable, "-c", MAIN, *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=self.folder,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "COUNTED": str(self.folder / "batches"), **variables},
         ) as process:  # fmt: skip
             try:
