@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ground import FUNCTION, IMAGES, Ground, Say, demand
+from ground import STUDIES, TRIALS, Ground, Say, demand
 from torch import nn
 
 
@@ -44,7 +44,7 @@ WEIGHTS: dict[str, Callable[[Payload], bytes]] = {
 
 
 def refused(ground: Ground, _moments: int, _say: Say) -> str:
-    """Weights, a checkpoint and a kept net that hold a payload."""
+    """Weights and checkpoints that hold a payload."""
     ran = ground.folder / "the payload ran"
     for name, content in WEIGHTS.items():
         (ground.folder / name).write_bytes(content(Payload(ran)))
@@ -52,13 +52,14 @@ def refused(ground: Ground, _moments: int, _say: Say) -> str:
         demand((told.code, told.err.count("\n")) == (2, 1), f"{name}: exit code {told.code}: {told.err}")
         demand(told.err.startswith(f"{name}: "), told.err)
         demand(not ran.exists(), f"{name}: the payload ran")
-    for study in (FUNCTION, IMAGES):
+    for study in STUDIES:
         shutil.copytree(ground.folder / "whole" / study, ground.folder / f"poisoned-{study}")
         for trial in ground.trials(f"poisoned-{study}").glob("*.json"):
             content = _saved(Payload(ran))
             trial.with_suffix(".checkpoint").write_bytes(content + hashlib.sha256(content).hexdigest().encode())
             trial.unlink()
         told = ground.ends_as_undisturbed(study, f"poisoned-{study}")
-        demand("checkpoint can't be read: set aside" in told.out, told.out)
+        aside = list(ground.trials(f"poisoned-{study}").glob("*.checkpoint.damaged"))
+        demand(len(aside) == TRIALS and "can't be read: set aside as" in told.out, told.out)
         demand(not ran.exists(), "the payload of a checkpoint ran")
-    return f"{len(WEIGHTS)} files of weights refused in a line with exit code 2, 12 checkpoints set aside; none ran"
+    return f"{len(WEIGHTS)} files of weights refused in a line with exit code 2, {2 * TRIALS} checkpoints set aside; none ran"
