@@ -53,6 +53,7 @@ def refused(ground: Ground, _moments: int, _say: Say) -> str:
         demand(told.err.startswith(f"{name}: "), told.err)
         demand(not ran.exists(), f"{name}: the payload ran")
     for study in STUDIES:
+        ground.whole(study)
         shutil.copytree(ground.folder / "whole" / study, ground.folder / f"poisoned-{study}")
         for trial in ground.trials(f"poisoned-{study}").glob("*.json"):
             content = _saved(Payload(ran))
@@ -62,4 +63,5 @@ def refused(ground: Ground, _moments: int, _say: Say) -> str:
         aside = list(ground.trials(f"poisoned-{study}").glob("*.checkpoint.damaged"))
         demand(len(aside) == TRIALS and "can't be read: set aside as" in told.out, told.out)
         demand(not ran.exists(), "the payload of a checkpoint ran")
-    return f"{len(WEIGHTS)} files of weights refused in a line with exit code 2, {2 * TRIALS} checkpoints set aside; none ran"
+    weights = f"{len(WEIGHTS)} files of weights refused in a line with exit code 2"
+    return f"{weights}, {len(STUDIES) * TRIALS} checkpoints set aside; none ran"
