@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,11 @@ SECONDS = 600
 
 
 @contextmanager
-def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process group of its own."""
+def started(*arguments: object, first: str = "") -> Iterator[subprocess.Popen[str]]:
+    """The command in a process group of its own, after a statement that it runs first."""
     # A process that was started in the background inherits an ignored SIGINT; a terminal's doesn't.
-    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); from dropover.cli import main; main()"
+    code = "import signal as s; s.signal(s.SIGINT, s.default_int_handler); "
+    code += f"{first or 'pass'}; from dropover.cli import main; main()"
     with subprocess.Popen(  # noqa: S603 - our own
         [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -46,11 +47,11 @@ def stopped(at: str, name: str, *arguments: object) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a file is there that a process makes, which must not end before."""
+def wait_for(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Until it is true, which it becomes while the process runs, if there is one."""
     until = time.monotonic() + SECONDS
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
+    while not true():
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.02)
 

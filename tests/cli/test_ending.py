@@ -89,7 +89,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 @POSIX
 def test_workers_end_with_a_command_that_is_killed(here: Path):
     with started("compare", study(here, "own_module:trains_forever"), "--jobs", "1") as process:
-        wait_for(here / "here", process)
+        wait_for((here / "here").exists, process)
         process.kill()
         assert is_let_go(here / "lock")
 
@@ -98,7 +98,7 @@ def test_workers_end_with_a_command_that_is_killed(here: Path):
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_stop_in_the_middle_of_a_trial_ends_its_worker_and_says_so(here: Path, name: str, code: int):
     with started("compare", study(here, "own_module:trains_forever"), "--jobs", "1") as process:
-        wait_for(here / "here", process)
+        wait_for((here / "here").exists, process)
         # To the command and its worker alike, as terminals and `timeout` do.
         os.killpg(process.pid, getattr(signal, name))
         out, err = process.communicate(timeout=SECONDS)
@@ -122,7 +122,7 @@ def test_a_stop_in_the_middle_of_a_trial_ends_its_worker_and_says_so(here: Path,
 def test_a_stop_while_the_users_code_is_tried_out(here: Path, command: tuple[str, ...], line: str):
     study(here, "own_module:never_checked")
     with started(*command) as process:
-        wait_for(here / "here", process)
+        wait_for((here / "here").exists, process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=SECONDS)
     assert (process.returncode, out, err.count("\n")) == (143, "", 1)

@@ -1,16 +1,25 @@
 """`dropover inspect`, the command, on a small net and real digits."""
 
 import base64
+import io
+import os
+import pickle
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given
+from hypothesis import settings as checked
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from dropover.cli import app
+from dropover.lab.models.parts.weights_file import load_weights
 
 NET = """
 from torch import nn
@@ -129,8 +138,6 @@ def test_errors_are_one_line_each(here: Path):
 
 
 def test_weights_come_from_safetensors_and_from_what_training_scripts_write(here: Path):
-    from dropover.lab.models.parts.weights_file import load_weights
-
     wanted = torch.nn.Linear(3, 2)
     torch.save({"epoch": 3, "model": {"state_dict": wanted.state_dict()}}, here / "a.pth")
     save_file(wanted.state_dict(), here / "b.safetensors")
@@ -138,3 +145,46 @@ def test_weights_come_from_safetensors_and_from_what_training_scripts_write(here
         model = torch.nn.Linear(3, 2)
         load_weights(model, here / name)
         assert torch.equal(model.weight, wanted.weight)
+
+
+class Payload:
+    def __reduce__(self) -> Any:
+        return os._exit, (66,)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("whole.pt", lambda: saved(Payload())),
+        ("among.pt", lambda: saved({**torch.nn.Linear(3, 2).state_dict(), "note": Payload()})),
+        ("old.pt", lambda: saved({"weight": torch.ones(1), "note": Payload()}, _use_new_zipfile_serialization=False)),
+        ("bare.pth", lambda: pickle.dumps(Payload())),
+        ("misnamed.safetensors", lambda: saved(Payload())),
+        ("bare.safetensors", lambda: pickle.dumps(Payload())),
+    ],
+)
+def test_nothing_that_weights_hold_is_run(here: Path, name: str, content: Callable[[], bytes]):
+    (here / name).write_bytes(content())
+    code, out, err = run("inspected_nets:net", "--data", "mnist-5k", "--weights", name)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert err.startswith(f"{name}: ")
+
+
+@checked(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(old=st.booleans(), place=st.integers(0), bit=st.integers(0, 7), cut=st.booleans())
+def test_damaged_weights_are_refused_in_a_line_or_read(tmp_path: Path, old: bool, place: int, bit: int, cut: bool):
+    content = bytearray(saved(torch.nn.Linear(3, 2).state_dict(), _use_new_zipfile_serialization=not old))
+    content[place % len(content)] ^= 1 << bit
+    (tmp_path / "a.pt").write_bytes(content[: place % len(content)] if cut else content)
+    told = ""
+    try:
+        load_weights(torch.nn.Linear(3, 2), tmp_path / "a.pt")
+    except ValueError as error:
+        told = str(error)
+    assert re.fullmatch(rf"({re.escape(str(tmp_path / 'a.pt'))}: .*)?", told)
+
+
+def saved(value: Any, **how: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file, **how)
+    return file.getvalue()

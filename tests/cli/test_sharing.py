@@ -2,14 +2,12 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ..commands import POSIX, SECONDS, started
+from ..commands import POSIX, SECONDS, started, wait_for
 
 MODULE = """
 import os, time
@@ -44,9 +42,9 @@ def test_each_trial_is_run_by_one_of_two_commands(tmp_path: Path, monkeypatch: p
     Path("study.toml").write_text(STUDY, encoding="utf-8")
     command = ("compare", "study.toml", "--jobs", 1, "--out", "out")
     with started(*command) as first:
-        wait_until(lambda: len(calls()) == 1)
+        wait_for(lambda: len(calls()) == 1)
         with started(*command) as second:
-            wait_until(lambda: len(calls()) == 6)
+            wait_for(lambda: len(calls()) == 6)
             assert second.poll() is None  # it waits for the first's trial
             if killed:
                 os.killpg(first.pid, signal.SIGKILL)
@@ -67,10 +65,3 @@ def test_each_trial_is_run_by_one_of_two_commands(tmp_path: Path, monkeypatch: p
 def calls() -> list[str]:
     path = Path("calls")
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)

@@ -2,8 +2,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from dropover.lab.records.files import DamagedError, set_aside, write, write_text
+from dropover.lab.tensor_files import write_tensors
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path):
@@ -38,6 +40,12 @@ def test_an_error_names_the_file_that_cannot_be_written_and_not_a_temporary_one(
         with pytest.raises(OSError, match="folder") as failure:
             write_text(path, "new")
         assert failure.value.filename == str(path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_told_as_one_where_tensors_are_written():
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(OSError, match="No space left on device"):
+        write_tensors({"a": torch.zeros(1000)}, full)
 
 
 def test_what_is_set_aside_is_named_and_nothing_is_overwritten(tmp_path: Path):

@@ -154,7 +154,7 @@ def test_a_trial_has_the_figures_of_one_process_and_leaves_no_process_behind(
     file.write_text(TRIALS, encoding="utf-8")
     with started("compare", file, "--out", out, "--jobs", 1) as process:
         for rank in range(WORLD):
-            wait_for(tmp_path / f"here {rank}", process)
+            wait_for((tmp_path / f"here {rank}").exists, process)
         process.kill()
         for rank in range(WORLD):
             assert is_let_go(tmp_path / f"lock {rank}")

@@ -55,8 +55,8 @@ def compare(
     """Train a network under several regularizers and compare them.
 
     Compares clean accuracy, accuracy under noise and under attack, and says what the seeds can and can't tell. Writes
-    report.html, verdicts.csv, results.csv and study.toml. Ctrl-C keeps what is finished, and the same command goes on
-    from there.
+    report.html, verdicts.csv, results.csv and study.toml. Ctrl-C keeps what is finished and what is trained, and the
+    same command goes on from there.
 
     With --until-decided a study begins with three seeds, and arms that are undecided get more, and so does the
     reference. The looks at the results share the false alarms that are allowed, so that verdicts hold over all looks.
@@ -117,7 +117,8 @@ def _run(
         typer.echo(described(load_data(study.data), study.data.name))
     result = run(study, results, jobs, live, say, limits, command_line(), retry_failed, boards)
     outcome = result.run
-    kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
+    more = f", and {outcome.under_way} more as far as had been trained" if outcome.under_way else ""
+    kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept{more}"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):
         files = result.save(results)
         if result.answer is not None:

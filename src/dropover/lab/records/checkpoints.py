@@ -1,20 +1,21 @@
 """What a training needs to go on where it was killed: one file a trial, and how often it is worth its time."""
 
+import contextlib
 import hashlib
 import io
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
-import torch
 from torch import Tensor
 
 from dropover.lab.digests import of_bytes
+from dropover.lab.records import leaving
 from dropover.lab.records.files import DamagedError, set_aside, write
 from dropover.lab.records.trials import TrialKey
+from dropover.lab.tensor_files import TensorFileError, read_tensors, write_tensors
 
 _FIRST_COST = 0.01
 """Seconds that the first one is taken to cost, so that trials of a second don't begin with it."""
@@ -72,15 +73,21 @@ class Checkpoints:
         assert self.path is not None
         self._notify(f"{set_aside(self.path, reason)}; training begins anew")
 
+    def occasions(self) -> contextlib.AbstractContextManager[None]:
+        """What a training is in while it asks again and again whether it is `due`."""
+        return contextlib.nullcontext() if self.path is None else leaving.occasions()
+
     def due(self, *, epoch_ends: bool) -> bool:
-        """Whether it is time to keep the training."""
+        """Whether it is time to keep the training, be it that this process is to leave."""
         if self.path is None:
             return False
+        if leaving.is_asked():
+            return True
         rest = self._cost / self.pace.share
         return time.monotonic() - self._kept >= (rest if epoch_ends else max(rest, self.pace.seconds))
 
     def write(self, state: Mapping[str, Any]) -> None:
-        """Replace what was kept.
+        """Replace what was kept, and leave if this process is asked to.
 
         Raises:
             TypeError: something in it is neither a tensor nor plain data.
@@ -95,6 +102,8 @@ class Checkpoints:
             # Training is worth more than the chance to go on with it.
             self._notify(f"{self.path} can't be written ({error.strerror}): a trial that is stopped begins anew")
             self.path = None
+        if leaving.is_asked():
+            leaving.leave()
         self._kept = time.monotonic()
         self._cost = self._kept - started
 
@@ -115,7 +124,7 @@ class _Hashed:
 
 def _fill(file: BinaryIO, content: Any) -> None:
     hashed = _Hashed(file)
-    torch.save(content, hashed)  # type: ignore[arg-type]  # which only writes to it
+    write_tensors(content, hashed)
     file.write(hashed.checksum.hexdigest().encode())
 
 
@@ -124,11 +133,11 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = memoryview(path.read_bytes())
         if of_bytes(content[:-_DIGEST]).encode() == content[-_DIGEST:]:
-            state: dict[str, Any] = torch.load(io.BytesIO(content[:-_DIGEST]), map_location="cpu", weights_only=True)
+            state: dict[str, Any] = read_tensors(io.BytesIO(content[:-_DIGEST]))
             return state
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
+    except (OSError, TensorFileError):
         raise DamagedError("can't be read") from None
     raise DamagedError("was changed since it was written")
 

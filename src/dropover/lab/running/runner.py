@@ -36,7 +36,8 @@ class StudyRun:
     """What the run of a study has brought, whole or not.
 
     Of the finished trials an earlier run had those `reused`; `stop` is what stopped it before its end, if anything did,
-    and `printed` the file with what its trials printed, if they did.
+    `under_way` how many others were kept then as far as they had come, and `printed` the file with what its trials
+    printed, if they did.
     """
 
     total: int
@@ -44,6 +45,7 @@ class StudyRun:
     reused: int
     failed: list[Failed] = field(default_factory=list)
     stop: KeyboardInterrupt | None = None
+    under_way: int = 0
     printed: Path | None = None
     seconds: float = 0.0
 
@@ -62,8 +64,9 @@ def run_study(
 ) -> StudyRun:
     """Run every trial of a study that is not there yet, `jobs` at a time, each in a process with one thread.
 
-    Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C stops the
-    workers and returns what is finished, with `stop` set; running again takes those trials over. A trial that fails, or
+    Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C has the
+    workers keep what they train, stops them and returns what is finished, with `stop` set; running again takes those
+    trials over. A trial that fails, or
     whose process dies, is kept too and listed in `failed`, and the others go on; a later run lists it again and doesn't
     try it, unless what it failed by is no property of the trial. What trials print goes to a file of the folder.
 
@@ -121,6 +124,8 @@ def run_study(
             events.close()
             keeper.table.write_what_is_new()
             run.seconds = time.perf_counter() - started
+    if run.stop is not None:
+        run.under_way = sum(checkpoint_path(key, store).exists() for key in stock.missing)
     run.printed = _printed(folder / OUTPUT, before)
     return run
 

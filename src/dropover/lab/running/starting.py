@@ -2,28 +2,31 @@
 
 import contextlib
 import faulthandler
+import multiprocessing
 import os
 import pickle
 import sys
+import threading
 from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from dropover.lab.process import end_with_the_parent
+from dropover.lab.records import leaving
 from dropover.lab.running.stopping import leave_stops_to_the_parent
 
 OUTPUT = "output.txt"
 """The file in a results' folder that takes what trials print: on the screen it would tear the progress apart."""
 
 
-def begin(work: bytes, connection: Connection, folder: Path) -> None:
+def begin(work: bytes, connection: Connection, asked: Connection, folder: Path) -> None:
     """Become a worker that ends with its parent, however that ends.
 
     The study and the trial function come as pickled bytes, so that nothing is imported before the parent is watched;
-    `connection` is this end of the pipe to it, and `folder` the results' folder.
+    `connection` is this end of the pipe to it, `asked` brings its wish that this process leaves, and `folder` is the
+    results' folder.
     """
     leave_stops_to_the_parent()
-    end_with_the_parent()
+    threading.Thread(target=_leave_for_the_parent, args=(asked,), daemon=True).start()
     _print_to(folder / OUTPUT)
     study, trial = pickle.loads(work)  # noqa: S301 - the parent's own
 
@@ -35,6 +38,22 @@ def begin(work: bytes, connection: Connection, folder: Path) -> None:
 def size(path: Path) -> int:
     """Bytes of a file; 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
+
+
+def _leave_for_the_parent(asked: Connection) -> None:
+    """Leave when the parent asks for it, as soon as what is trained is kept; at once if it is gone.
+
+    Then it reads no result any more, and this process's place may be needed.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    try:
+        asked.recv()
+    except (EOFError, OSError):
+        leaving.leave()
+    leaving.ask()
+    parent.join()
+    leaving.leave()
 
 
 def _print_to(path: Path) -> None:

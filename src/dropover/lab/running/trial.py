@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -226,25 +227,27 @@ class Trial:
         name = self._loops.name
         loop = self._loops.enter(count, kept=isinstance(items, Sequence | Loader))
         iterator = None
+        keepable = self._resuming is not None and loop.kept
         try:
             loop.index = self._resuming.start() if self._resuming is not None else 0
-            while True:
-                self._loops.return_to(loop)
-                if tracked:
-                    self._move()
-                    begin(self.seed, f"{name} item {loop.index}")
-                if self._resuming is not None:
-                    self._resuming.pause()
-                if iterator is None and isinstance(items, Loader):
-                    iterator = items.since(loop.index, generator(self.seed, f"{items.name} {name} {loop.ordinal}"))
-                elif iterator is None:
-                    iterator = islice(items, loop.index, None)
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    return
-                yield item
-                loop.index += 1
+            with self.checkpoints.occasions() if keepable else nullcontext():
+                while True:
+                    self._loops.return_to(loop)
+                    if tracked:
+                        self._move()
+                        begin(self.seed, f"{name} item {loop.index}")
+                    if self._resuming is not None:
+                        self._resuming.pause()
+                    if iterator is None and isinstance(items, Loader):
+                        iterator = items.since(loop.index, generator(self.seed, f"{items.name} {name} {loop.ordinal}"))
+                    elif iterator is None:
+                        iterator = islice(items, loop.index, None)
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        return
+                    yield item
+                    loop.index += 1
         finally:
             self._loops.leave(loop)
 

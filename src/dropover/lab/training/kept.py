@@ -2,15 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from dropover.lab.digests import of_plain, of_tensors
 from dropover.lab.models.parts.placed_layers import load_net_state, net_state
 from dropover.lab.records.files import DamagedError, write
+from dropover.lab.tensor_files import read_tensors, write_tensors
 from dropover.lab.training.course import Epoch
 from dropover.lab.training.loop import Trained
 
@@ -19,13 +18,13 @@ def keep(path: Path, model: nn.Module, trained: Trained) -> None:
     """Write the file: tensors and plain data only, nothing that would run when it is read."""
     state, record = net_state(model), asdict(trained)
     content = {"state": state, "trained": record, "checksum": _checksum(state, record)}
-    write(path, lambda file: torch.save(content, file))
+    write(path, lambda file: write_tensors(content, file))
 
 
 def load(path: Path, model: nn.Module) -> Trained | None:
     """Fill `model` from the file and return its record; None without such a file, `DamagedError` if it is damaged."""
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)
+        kept = read_tensors(path)
         record = kept["trained"]
         if kept["checksum"] != _checksum(kept["state"], record):
             raise DamagedError("was changed since it was written")
@@ -33,7 +32,7 @@ def load(path: Path, model: nn.Module) -> Trained | None:
         return Trained(**{**record, "epochs": [Epoch(**epoch) for epoch in record["epochs"]]})
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError):
+    except (RuntimeError, ValueError, KeyError, TypeError):
         raise DamagedError("can't be read") from None
 
 

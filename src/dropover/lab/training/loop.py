@@ -74,7 +74,7 @@ def train(
     device = data.train_labels.device
     checkpoints = checkpoints or Checkpoints()
     course = Course(model, settings, seed, settings.epochs * batches, device)
-    with seeded(seed, REGULARIZER, device):
+    with seeded(seed, REGULARIZER, device), checkpoints.occasions():
         kept = rank.of_first(checkpoints.read)
         if kept is not None:
             course.load_state_dict(kept)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from dropover.lab.tensor_files import TensorFileError, read_tensors
 
 _WRAPPERS = ("state_dict", "model_state_dict", "state", "model")
 """Keys under which training scripts, and this lab, keep a state among other things."""
@@ -45,14 +44,14 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 def _torch(path: Path) -> dict[str, Tensor]:
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise ValueError(
-            f"{path}: holds more than tensors, and running what is in a file isn't safe: write it with "
-            f"torch.save(model.state_dict(), ...)"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise ValueError(f"{path}: can't be read as a file of torch.save ({_line(error)})") from error
+        content = read_tensors(path)
+    except TensorFileError as error:
+        if error.more:
+            raise ValueError(
+                f"{path}: {error}, and running what is in a file isn't safe: write it with "
+                f"torch.save(model.state_dict(), ...)"
+            ) from None
+        raise ValueError(f"{path}: can't be read as a file of torch.save ({error})") from error
     while isinstance(content, Mapping):
         inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), Mapping)]
         if not inner:

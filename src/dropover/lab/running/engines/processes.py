@@ -21,6 +21,9 @@ from dropover.lab.running.starting import OUTPUT, begin, size
 from dropover.lab.running.stopping import stops_held
 from dropover.lab.running.worker import Died
 
+GRACE = 5.0
+"""Seconds that workers have to keep what they train when a run is stopped."""
+
 
 def in_processes(work: Work) -> Events:
     """Run trials in processes of this machine, which take turns on the study's devices; see `Engine`.
@@ -41,9 +44,21 @@ def in_processes(work: Work) -> Events:
     try:
         yield from _work_off(work.queue, work.jobs, workers, make_worker)
     finally:
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C ends the waiting
+            _let_leave(workers)
         with stops_held():
             for worker in workers:
                 worker.stop()
+
+
+def _let_leave(workers: list["_Worker"]) -> None:
+    """Have workers keep what they have trained, as far as it can be kept, and wait a little until they have."""
+    for worker in workers:
+        worker.ask_to_leave()
+    there = {worker.sentinel for worker in workers}
+    until = time.monotonic() + GRACE
+    while there and (left := until - time.monotonic()) > 0:
+        there.difference_update(wait(there, left))
 
 
 def _work_off(queue: Queue, jobs: int, workers: list["_Worker"], make_worker: Callable[[], "_Worker"]) -> Events:
@@ -83,11 +98,13 @@ class _Worker:
     def __init__(self, work: bytes, folder: Path, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
+        asked, self._wish = context.Pipe(duplex=False)
         self.device = device
         self._output = folder / OUTPUT
-        self._process = context.Process(target=begin, args=(work, theirs, folder), daemon=True)
+        self._process = context.Process(target=begin, args=(work, theirs, asked, folder), daemon=True)
         self._process.start()
         theirs.close()
+        asked.close()
         self.current: TrialKey | None = None
         self.gone = False
 
@@ -117,11 +134,21 @@ class _Worker:
         rows, seconds = message
         return Returned(trial, rows, seconds)
 
+    @property
+    def sentinel(self) -> int:
+        """What is ready when the process has ended."""
+        return self._process.sentinel
+
+    def ask_to_leave(self) -> None:
+        with contextlib.suppress(OSError):  # it may be gone
+            self._wish.send(None)
+
     def stop(self) -> None:
         """End the process at once: whatever it holds is either written already or to be done again."""
         self._process.kill()
         self._process.join()
         self.connection.close()
+        self._wish.close()
         self._process.close()
 
 

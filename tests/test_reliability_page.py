@@ -1,0 +1,40 @@
+"""docs/reliability.md has the rows that its command writes, and in each what must be true was."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def bad_days() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS / "reliability"))
+        import bad_days
+
+        yield bad_days
+
+
+def test_every_row_of_the_page_is_of_a_day_and_holds(bad_days: ModuleType):
+    text = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    found = re.search(r"<!-- table -->\n(.*?)\n\n<!-- end -->", text, re.DOTALL)
+    assert found is not None
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in found[1].splitlines()[2:]]
+    days = [[day.happens, day.demanded, "holds"] for day in bad_days.DAYS.values()]
+    assert rows
+    assert [row[:3] for row in rows] == [day for day in days if day in [row[:3] for row in rows]]
+    assert all(row[3] for row in rows)
+
+
+def test_a_row_that_is_had_anew_leaves_the_others(bad_days: ModuleType):
+    first, second = list(bad_days.DAYS)[:2]
+    page = bad_days.filled("a <!-- table -->\n<!-- end --> b", second, "holds", "this")
+    page = bad_days.filled(page, first, "holds", "that")
+    assert page == bad_days.filled(page, second, "holds", "this")
+    assert [line.split(" | ")[-1] for line in page.splitlines()[3:5]] == ["that |", "this |"]
+    with pytest.raises(ValueError, match="has no table"):
+        bad_days.filled("", first, "holds", "this")
