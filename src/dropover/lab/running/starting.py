@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import threading
+from collections.abc import Mapping
 from io import TextIOWrapper
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,13 +19,15 @@ OUTPUT = "output.txt"
 """The file in a results' folder that takes what trials print: on the screen it would tear the progress apart."""
 
 
-def begin(work: bytes, connection: Connection, asked: Connection, folder: Path) -> None:
+def begin(work: bytes, connection: Connection, asked: Connection, folder: Path, environment: Mapping[str, str]) -> None:
     """Become a worker that ends with its parent, however that ends.
 
     The study and the trial function come as pickled bytes, so that nothing is imported before the parent is watched;
-    `connection` is this end of the pipe to it, `asked` brings its wish that this process leaves, and `folder` is the
-    results' folder.
+    `connection` is this end of the pipe to it, `asked` brings its wish that this process leaves, `folder` is the
+    results' folder, and `environment` the parent's variables as they are now.
     """
+    os.environ.clear()
+    os.environ.update(environment)
     leave_stops_to_the_parent()
     threading.Thread(target=_leave_for_the_parent, args=(asked,), daemon=True).start()
     _print_to(folder / OUTPUT)

@@ -1,12 +1,16 @@
 """Trials in worker processes, each with a pipe of its own."""
 
 import contextlib
+import functools
 import multiprocessing
+import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
 from dropover.lab.devices import groups
@@ -96,12 +100,12 @@ class _Worker:
     """
 
     def __init__(self, work: bytes, folder: Path, device: str) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         self.connection, theirs = context.Pipe()
         asked, self._wish = context.Pipe(duplex=False)
         self.device = device
         self._output = folder / OUTPUT
-        self._process = context.Process(target=begin, args=(work, theirs, asked, folder), daemon=True)
+        self._process = context.Process(target=begin, args=(work, theirs, asked, folder, dict(os.environ)), daemon=True)
         self._process.start()
         theirs.close()
         asked.close()
@@ -150,6 +154,17 @@ class _Worker:
         self.connection.close()
         self._wish.close()
         self._process.close()
+
+
+@functools.cache
+def _context() -> SpawnContext | ForkServerContext:
+    """How processes are made: where it is known to be safe, of one that has imported torch once for all of them."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    # Nothing of ours or the user's, which a worker reads as it is when it begins.
+    context.set_forkserver_preload(["torch"])
+    return context
 
 
 def _is_killed(exitcode: int | None) -> bool:
