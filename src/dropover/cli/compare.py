@@ -1,16 +1,30 @@
 """`dropover compare`: run a study and say what came of it."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Precision, RetryFailed, Scale, directory, number
+from dropover.cli.options import (
+    Address,
+    CpusPerTrial,
+    Device,
+    Engine,
+    GpusPerTrial,
+    Jobs,
+    Precision,
+    RetryFailed,
+    Scale,
+    directory,
+    number,
+)
 from dropover.cli.until import check_options, limits_of
 
 if TYPE_CHECKING:
     from dropover.lab.growing import Limits
+    from dropover.lab.running.engines.choosing import Choice
     from dropover.lab.study import Study
 
 
@@ -23,6 +37,10 @@ def compare(
     scale: Annotated[Scale | None, typer.Option(help="Which of the file's scales. [default: its own]")] = None,
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
+    engine: Engine = "local",
+    address: Address = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     device: Device = None,
     precision: Precision = None,
     out: Annotated[Path | None, directory("Where results go. [default: results/NAME of the study]")] = None,
@@ -50,20 +68,23 @@ def compare(
     """
     # Imported here, so that --help doesn't wait for torch.
     from dropover.lab.data import DataError
-    from dropover.lab.devices import jobs_on
+    from dropover.lab.running.engines import EngineError
+    from dropover.lab.running.engines.choosing import Choice
     from dropover.lab.running.study_file import StudyError, try_out
 
     check_options(until_decided, seeds, margin, max_seeds=max_seeds, budget=budget)
-    with failures_told(RESULTS, StudyError):
+    with failures_told(RESULTS, StudyError, EngineError):
+        choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, jobs)
         settings, path = _load(study, scale, variant, seeds=seeds, margin=margin, device=device, precision=precision)
+        settings = choice.placed(settings)
     limits = limits_of(settings, path, max_seeds, budget) if until_decided else None
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
     with (
         stops_told(f"Stopped: what is finished is kept. {goes_on()}"),
-        failures_told(results, StudyError, DataError),
+        failures_told(results, StudyError, DataError, EngineError),
     ):
-        try_out(settings, str(path))
-        _run(settings, results, jobs or jobs_on(settings.device), limits, retry_failed)
+        try_out(settings, str(path), elsewhere=choice.is_ray)
+        _run(settings, results, choice, limits, retry_failed)
 
 
 def _load(
@@ -81,7 +102,7 @@ def _load(
     return well_formed({**read_study(path, scale, variant), **given}, str(path)), path
 
 
-def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None", retry_failed: bool) -> None:
+def _run(study: "Study", results: Path, choice: "Choice", limits: "Limits | None", retry_failed: bool) -> None:
     """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code.
 
     It runs as it is, or grows within limits.
@@ -95,7 +116,9 @@ def _run(study: "Study", results: Path, jobs: int, limits: "Limits | None", retr
 
     if study.trial is None:
         typer.echo(described(load_data(study.data), study.data.name))
-    result = run(study, results, jobs, live, say, limits, command_line(), retry_failed)
+    view = partial(live, on=choice.words)
+    with choice.opened([study]) as (engine, jobs):
+        result = run(study, results, jobs, view, say, limits, command_line(), retry_failed, engine)
     outcome = result.run
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept"
     with stops_told(f"Stopped while the results were written: {kept}. {goes_on()}"):

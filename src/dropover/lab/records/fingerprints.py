@@ -13,7 +13,7 @@ from typing import Any
 
 import dropover
 from dropover.lab.data.parts.loading import content_of
-from dropover.lab.devices import device_named
+from dropover.lab.devices import kind_of
 from dropover.lab.digests import of_bytes, of_plain
 from dropover.lab.machine import deciding_versions
 from dropover.lab.models.parts.foreign import TIMM
@@ -50,6 +50,7 @@ BESIDE_TRIALS = (
     "lab/running/events.py",
     "lab/running/guard.py",
     "lab/running/heartbeat.py",
+    "lab/running/mailbox.py",
     "lab/running/queue.py",
     "lab/running/runner.py",
     "lab/running/starting.py",
@@ -102,7 +103,7 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
     packages = [*(["timm"] if of_timm else []), *(package for each in sources for package in each.packages)]
     return {
         "data": content_of(study.data) if study.trial is None else "",
-        "computed": {"device": device_named(study.device).type, "precision": study.precision},
+        "computed": {"device": kind_of(study.device), "precision": study.precision},
         "user code": {file: digest for each in sources for file, digest in each.files.items()},
         "code": code(left_out),
         "versions": deciding_versions(packages),
@@ -113,9 +114,14 @@ def _sources(study: Study) -> list[UserSources]:
     """The user's code that a study runs. Where he says which version his function is, its source does not count."""
     if study.trial is not None and study.trial.version:
         return [UserSources({"version": study.trial.version}, ())]
+    return [user_sources(name) for name in user_code(study)]
+
+
+def user_code(study: Study) -> list[str]:
+    """What a study runs of the user's own, by name."""
     names = [study.model.name, study.data.name] if study.trial is None else [study.trial.function]
     # A name of timm's has a colon too.
-    return [user_sources(name) for name in names if is_user_code(name) and not name.startswith(TIMM)]
+    return [name for name in names if is_user_code(name) and not name.startswith(TIMM)]
 
 
 @functools.cache

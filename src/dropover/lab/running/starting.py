@@ -25,7 +25,7 @@ def begin(work: bytes, connection: Connection, folder: Path) -> None:
     """
     leave_stops_to_the_parent()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    _print_to(folder / OUTPUT)
+    print_to(folder / OUTPUT)
     study, trial = pickle.loads(work)  # noqa: S301 - the parent's own
 
     from dropover.lab.running.worker import serve
@@ -46,7 +46,7 @@ def _end_with_the_parent() -> None:
     os._exit(1)
 
 
-def _print_to(path: Path) -> None:
+def print_to(path: Path) -> None:
     """Send everything that this process prints to the end of a file, C code and crashes too.
 
     Where it can't be written, the screen keeps it.

@@ -40,10 +40,7 @@ def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Pa
 
     Tracebacks go to the log of `folder`.
     """
-    torch.set_num_threads(1)
-    # Activations that die away leave denormal numbers, which cost this processor up to a hundredfold.
-    torch.set_flush_denormal(True)
-    _keep_freed_memory()
+    settle()
     # The parent's end closes when it goes, however it goes.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
@@ -59,6 +56,14 @@ def serve(study: Study, trial: TrialFunction, connection: Connection, folder: Pa
                 connection.send(Died(reason, is_passing(error)))
             else:
                 connection.send((rows, time.perf_counter() - started))
+
+
+def settle() -> None:
+    """Compute in this process as every worker does: with one thread, which decides how sums are rounded."""
+    torch.set_num_threads(1)
+    # Activations that die away leave denormal numbers, which cost this processor up to a hundredfold.
+    torch.set_flush_denormal(True)
+    _keep_freed_memory()
 
 
 def _keep_freed_memory() -> None:

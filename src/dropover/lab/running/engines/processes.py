@@ -22,11 +22,20 @@ from dropover.lab.running.stopping import stops_held
 from dropover.lab.running.worker import Died
 
 
-def in_processes(work: Work) -> Events:
-    """Run trials in processes of this machine, which take turns on the study's devices; see `Engine`.
+class InProcesses:
+    """Runs trials in processes of this machine, which take turns on the study's devices.
 
     What they print goes to a file of the folder.
     """
+
+    name = "local"
+
+    def __call__(self, work: Work) -> Events:
+        """Run what the queue gives; see `Engine`."""
+        return _in_processes(work)
+
+
+def _in_processes(work: Work) -> Events:
     guarded = Guarded(work.trial, surroundings(work.study))
     pickled = {
         str(device): pickle.dumps((work.study.model_copy(update={"device": str(device)}), guarded))
