@@ -4,7 +4,6 @@ import multiprocessing.spawn
 import os
 import pickle
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -191,11 +190,10 @@ def _run(surroundings: Surroundings, work: bytes, trial: bytes, token: int, mail
 def _why(exceptions: Any, error: BaseException) -> str:
     """Why Ray gave a trial up, in a line."""
     times = f"{1 + RETRIES} times"
-    reasons: Mapping[Any, str] = {
-        exceptions.OutOfMemoryError: f"Ray killed its worker {times}, {_REMEDY}",
-        exceptions.WorkerCrashedError: f"its worker died {times}, {_REMEDY}",
-        exceptions.NodeDiedError: f"its node was lost {times}: run the same command again",
-        exceptions.RaySystemError: "",
-    }
-    fitting = next((reason for kind, reason in reasons.items() if reason and isinstance(error, kind)), None)
-    return fitting or f"Ray could not run it ({one_line(error)}): the worker needs dropover as it is installed here"
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return f"Ray killed its worker {times}, {_REMEDY}"
+    if isinstance(error, exceptions.NodeDiedError):
+        return f"its node was lost {times}: run the same command again"
+    if isinstance(error, exceptions.WorkerCrashedError):
+        return f"its worker died {times}, {_REMEDY}"
+    return f"Ray could not run it ({one_line(error)}): its worker needs dropover and Ray as they are installed here"

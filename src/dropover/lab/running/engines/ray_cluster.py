@@ -90,7 +90,7 @@ class Cluster:
         """What its nodes have at most, in words."""
         nodes = self._nodes()
         cpus, gpus = (max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU"))
-        return f"the most on a node are {cpus:g} CPUs and {gpus:g} GPUs"
+        return f"the most on a node are CPUs {cpus:g} and GPUs {gpus:g}"
 
     def _nodes(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
@@ -126,13 +126,13 @@ def connected(
             if not there:
                 with _signals_kept(), _told(address):
                     if address is None:
-                        _begin(ray, max(usable_cores(), math.ceil((jobs or 1) * cpus)))
+                        _begin(ray, max(usable_cores(), math.ceil((jobs or 0) * cpus)))
                     else:
                         _connect(ray, address, _sent(user_code, Path(staging)))
             cluster = Cluster(ray, cpus, gpus)
             if not cluster.room:
                 raise EngineError(
-                    f"no node of Ray's has what a trial gets, {cpus:g} CPUs and {gpus:g} GPUs: {cluster.largest()}"
+                    f"no node of Ray's has what a trial gets, CPUs {cpus:g} and GPUs {gpus:g}: {cluster.largest()}"
                 )
             yield cluster
         finally:
@@ -159,13 +159,13 @@ def _begin(ray: ModuleType, cpus: int) -> None:
 
 
 def _connect(ray: ModuleType, address: str, sent: Path | None) -> None:
-    host, _, port = address.rpartition(":")
-    if address != "auto":
-        if not host or not port.isdecimal():
-            raise EngineError(f"address must be HOST:PORT of Ray's head, or auto, got {address!r}")
-        # Ray itself would try for a minute.
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
-    ray.init(address=address, runtime_env={} if sent is None else {"working_dir": str(sent)}, **_quiet())
+    found = ray._private.services.canonicalize_bootstrap_address_or_die(address) if address == "auto" else address
+    host, _, port = found.rpartition(":")
+    if not host or not port.isdecimal():
+        raise EngineError(f"address must be HOST:PORT of Ray's head, or auto, got {address!r}")
+    # Ray itself would try for minutes, and knows the address of a cluster long after its end.
+    socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
+    ray.init(address=found, runtime_env={} if sent is None else {"working_dir": str(sent)}, **_quiet())
 
 
 def _quiet() -> dict[str, Any]:
