@@ -181,17 +181,17 @@ def test_a_worker_has_the_users_module_without_seeing_its_folder(
 def test_the_driver_says_what_to_do_when_the_head_is_killed(tmp_path: Path, begun: Callable[..., tuple[str, ...]]):
     from ray.cluster_utils import Cluster
 
-    arguments = begun("wait")
     own = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    arguments = (*begun("wait")[:-1], own.address)
     try:
-        with started(*arguments[:-1], own.address) as command:
+        with started(*arguments) as command:
             wait_until(lambda: len(calls()) == 1)
             own.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
             _, err = command.communicate(timeout=SECONDS)
     finally:
         own.shutdown()
     assert command.returncode == 2
-    assert err.startswith(f"Ray at {own.address} is gone: ")
+    assert err.startswith(f"Ray at {arguments[-1]} is gone: ")
     assert err.rstrip().endswith("Finished trials are kept: start the same command when the cluster is back")
     assert err.count("\n") == 1
 

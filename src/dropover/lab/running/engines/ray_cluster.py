@@ -29,8 +29,13 @@ SILENCE = 20.0
 """Seconds that the head may be away, as when it is begun anew; Ray itself would end this process after 60."""
 _ANSWER = 5.0
 _EVERY = 2.0
+_LOUDNESS = "RAY_BACKEND_LOG_LEVEL"
 _OBJECTS = 200 << 20
 """Bytes of shared memory for a Ray of our own: trials send figures alone."""
+
+
+class _RefusedError(Exception):
+    """The head answers, and Ray can't connect."""
 
 
 class Cluster:
@@ -124,7 +129,7 @@ def connected(
     with tempfile.TemporaryDirectory(prefix="dropover-", ignore_cleanup_errors=True) as staging:
         try:
             if not there:
-                with _signals_kept(), _told(address):
+                with _signals_kept(), _told(address), _silenced():
                     if address is None:
                         _begin(ray, max(usable_cores(), math.ceil((jobs or 0) * cpus)))
                     else:
@@ -165,7 +170,10 @@ def _connect(ray: ModuleType, address: str, sent: Path | None) -> None:
         raise EngineError(f"address must be HOST:PORT of Ray's head, or auto, got {address!r}")
     # Ray itself would try for minutes, and knows the address of a cluster long after its end.
     socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
-    ray.init(address=found, runtime_env={} if sent is None else {"working_dir": str(sent)}, **_quiet())
+    try:
+        ray.init(address=found, runtime_env={} if sent is None else {"working_dir": str(sent)}, **_quiet())
+    except ConnectionError as error:
+        raise _RefusedError from error
 
 
 def _quiet() -> dict[str, Any]:
@@ -178,12 +186,37 @@ def _disconnect(ray: ModuleType) -> None:
 
 
 @contextmanager
+def _silenced() -> Iterator[None]:
+    """Have Ray's C++ parts, which begin inside, write nothing on the screen when a cluster goes.
+
+    How loud they are is a variable of the environment, and that they have read it they say on the screen.
+    """
+    unset = _LOUDNESS not in os.environ
+    os.environ.setdefault(_LOUDNESS, "fatal")
+    before = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        if unset:
+            del os.environ[_LOUDNESS]
+
+
+@contextmanager
 def _told(address: str | None) -> Iterator[None]:
     """Turn what goes wrong with a connection into a line."""
     try:
         yield
     except EngineError:
         raise
+    except _RefusedError:
+        raise EngineError(
+            f"Ray at {address} answers and lets nobody in: where `ray start` has said that token authentication is "
+            f"enabled, this command needs RAY_AUTH_MODE=token in its environment too"
+        ) from None
     except (ConnectionError, TimeoutError, socket.gaierror) as error:
         remedy = "`ray start --head` begins one and says its address; without an address this machine is used"
         raise EngineError(f"no Ray cluster answers at {address} ({one_line(error)}): {remedy}") from error
