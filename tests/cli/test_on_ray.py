@@ -15,6 +15,9 @@ from dropover.lab.running.engines.choosing import Choice
 
 from ..commands import POSIX, SECONDS, started, stopped
 
+# Read when Ray is imported; on a busy machine a node takes longer to begin than Ray would wait.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", str(SECONDS))
+os.environ.setdefault("RAY_worker_niceness", "0")
 ray = pytest.importorskip("ray")
 pytestmark = POSIX
 

@@ -160,7 +160,14 @@ def _imported(*, own: bool) -> ModuleType:
 
 
 def _begin(ray: ModuleType, cpus: int) -> None:
-    ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECTS, **_quiet())
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=False,
+        object_store_memory=_OBJECTS,
+        _system_config={"worker_niceness": 0},  # as local workers have it; Ray's own come after all else
+        **_quiet(),
+    )
 
 
 def _connect(ray: ModuleType, address: str, sent: Path | None) -> None:
@@ -220,7 +227,7 @@ def _told(address: str | None) -> Iterator[None]:
     except (ConnectionError, TimeoutError, socket.gaierror) as error:
         remedy = "`ray start --head` begins one and says its address; without an address this machine is used"
         raise EngineError(f"no Ray cluster answers at {address} ({one_line(error)}): {remedy}") from error
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # what Ray raises where a node doesn't begin in time is of no other class
         where = "on this machine" if address is None else f"at {address}"
         raise EngineError(f"Ray {where} can't be used: {one_line(error)}") from error
 
