@@ -12,7 +12,7 @@ from dropover.lab.blame import kept, one_line
 from dropover.lab.records.fingerprints import surroundings
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.running.engines import Events, Work
-from dropover.lab.running.engines.ray_cluster import Cluster
+from dropover.lab.running.engines.ray_cluster import RETRIES, Cluster
 from dropover.lab.running.engines.ray_worker import MAIN, Broken, Brought, Surroundings, run
 from dropover.lab.running.events import Failed, Moved, Returned, Started
 from dropover.lab.running.guard import Guarded
@@ -22,8 +22,6 @@ from dropover.lab.running.queue import ELSEWHERE
 from dropover.lab.running.starting import OUTPUT
 from dropover.lab.running.stopping import stops_held
 
-RETRIES = 3
-"""How often a trial is run again whose worker or node was lost."""
 _AHEAD = 2
 """How many trials wait in Ray for a place, so that none stands empty, and a cluster that can grow knows of them."""
 _CANCELLING = 10.0
@@ -55,7 +53,9 @@ class OnRay:
         ray = cluster.ray
         strategies = ray.util.scheduling_strategies
         here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._mailbox = ray.remote(Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+        # Where memory is short Ray may kill it too; what it held then is told with the trials' ends.
+        placed = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1, "max_task_retries": -1}
+        self._mailbox = ray.remote(Mailbox).options(**placed).remote()
         # By default Ray hands on the number of CPUs as that of threads, and without GPUs leaves all of them visible.
         variables = {"OMP_NUM_THREADS": "1"}
         if not gpus:

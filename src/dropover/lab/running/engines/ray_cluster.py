@@ -25,6 +25,8 @@ from dropover.lab.running.engines import EngineError
 from dropover.lab.running.stopping import Stop
 from dropover.lab.user_code import is_user_code
 
+RETRIES = 3
+"""How often a trial is run again whose worker or node was lost."""
 SILENCE = 20.0
 """Seconds that the head may be away, as when it is begun anew; Ray itself would end this process after 60."""
 _ANSWER = 5.0
@@ -147,6 +149,8 @@ def connected(
 
 def _imported(*, own: bool) -> ModuleType:
     """The package, silent: by itself it says on the screen that it has begun, and what can be set."""
+    # By itself it runs what it killed for want of memory again without end; read when it is imported.
+    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
     if own:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
