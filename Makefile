@@ -70,6 +70,7 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/attacks.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/engines.py
 
 # An environment that another Python has made is made anew.
 $(VENV)/python-$(VERSION):

@@ -124,8 +124,11 @@ class Reader:
             assert {extra for group in extras for extra in group.split(",")} <= EXTRAS, where
             return
         else:
-            assert program == "python", f"{where}: a command is one of dropover, make, pip and python, got {program}"
-            files = [word for word in arguments if word.endswith(".py")]
+            known = ("python", "sbatch")
+            assert program in known, (
+                f"{where}: a command is one of dropover, make, pip, python and sbatch, got {program}"
+            )
+            files = [word for word in arguments if word.endswith((".py", ".sbatch"))]
             assert all((self.folder / file).is_file() or (ROOT / file).is_file() for file in files), where
             quick, module = False, []
         if run or quick:

@@ -1,5 +1,6 @@
 """`dropover compare`: run a study and say what came of it."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,8 +8,12 @@ import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
 from dropover.cli.options import (
+    Address,
+    CpusPerTrial,
     Device,
     DevicesPerTrial,
+    Engine,
+    GpusPerTrial,
     Jobs,
     Log,
     Precision,
@@ -22,6 +27,7 @@ from dropover.cli.until import check_options, limits_of
 if TYPE_CHECKING:
     from dropover.lab.boards import Board
     from dropover.lab.growing import Limits
+    from dropover.lab.running.engines.choosing import Choice
     from dropover.lab.study import Study
 
 
@@ -34,6 +40,10 @@ def compare(
     scale: Annotated[Scale | None, typer.Option(help="Which of the file's scales. [default: its own]")] = None,
     variant: Annotated[str | None, typer.Option(metavar="NAME", help="Which of the file's variants, if any.")] = None,
     jobs: Jobs = None,
+    engine: Engine = "local",
+    address: Address = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     device: Device = None,
     devices_per_trial: DevicesPerTrial = None,
     precision: Precision = None,
@@ -64,24 +74,26 @@ def compare(
     # Imported here, so that --help doesn't wait for torch.
     from dropover.lab.boards import MissingExtraError, boards_named
     from dropover.lab.data import DataError
-    from dropover.lab.devices import jobs_on
+    from dropover.lab.running.engines import EngineError
+    from dropover.lab.running.engines.choosing import Choice
     from dropover.lab.running.study_file import StudyError, try_out
     from dropover.registry import UnknownNameError
 
     check_options(until_decided, seeds, margin, max_seeds=max_seeds, budget=budget)
-    with failures_told(RESULTS, StudyError, MissingExtraError, UnknownNameError):
+    with failures_told(RESULTS, StudyError, EngineError, MissingExtraError, UnknownNameError):
         boards = boards_named(log or ())
+        choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, jobs)
         options = {"seeds": seeds, "margin": margin, "device": device, "precision": precision}
         settings, path = _load(study, scale, variant, devices_per_trial=devices_per_trial, **options)
+        settings = choice.placed(settings)
     limits = limits_of(settings, path, max_seeds, budget) if until_decided else None
     results = out or RESULTS / "-".join(filter(None, (settings.name, variant)))
     with (
         stops_told(f"Stopped: what is finished is kept. {goes_on()}"),
-        failures_told(results, StudyError, DataError),
+        failures_told(results, StudyError, DataError, EngineError),
     ):
-        try_out(settings, str(path))
-        at_a_time = jobs or jobs_on(settings.device, settings.devices_per_trial)
-        _run(settings, results, at_a_time, limits, retry_failed, boards)
+        try_out(settings, str(path), elsewhere=choice.is_ray)
+        _run(settings, results, choice, limits, retry_failed, boards)
 
 
 def _load(
@@ -100,7 +112,12 @@ def _load(
 
 
 def _run(
-    study: "Study", results: Path, jobs: int, limits: "Limits | None", retry_failed: bool, boards: "list[Board]"
+    study: "Study",
+    results: Path,
+    choice: "Choice",
+    limits: "Limits | None",
+    retry_failed: bool,
+    boards: "list[Board]",
 ) -> None:
     """Run a study that has been tried out, write its files, print the answer, and leave with the right exit code.
 
@@ -115,7 +132,9 @@ def _run(
 
     if study.trial is None:
         typer.echo(described(load_data(study.data), study.data.name))
-    result = run(study, results, jobs, live, say, limits, command_line(), retry_failed, boards)
+    view = partial(live, on=choice.words)
+    with choice.opened([study]) as (engine, jobs):
+        result = run(study, results, jobs, view, say, limits, command_line(), retry_failed, boards, engine)
     outcome = result.run
     more = f", and {outcome.under_way} more as far as had been trained" if outcome.under_way else ""
     kept = f"{len(outcome.finished)} of {outcome.total} trials are finished and kept{more}"

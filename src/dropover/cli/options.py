@@ -17,7 +17,20 @@ def directory(text: str) -> Any:
     return typer.Option(metavar="DIR", help=text)
 
 
-Jobs = Annotated[int | None, number("Processes, of one thread each. [default: one a core, or one a GPU]")]
+Jobs = Annotated[int | None, number("Trials at a time, of one thread each. [default: one a core, or one a GPU]")]
+Engine = Annotated[
+    Literal["local", "ray"], typer.Option(help="Processes of this machine, or Ray, on this machine or a cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Of the Ray cluster's head, or auto. [default: Ray on this machine]"),
+]
+CpusPerTrial = Annotated[
+    float | None, typer.Option(metavar="N", help="CPUs that Ray sets apart for a trial. [default: 1]")
+]
+GpusPerTrial = Annotated[
+    float | None, typer.Option(metavar="N", help="GPUs, or the share of one such as 0.25. [default: none]")
+]
 Device = Annotated[
     str | None,
     typer.Option(metavar="DEVICE", help="auto, cpu, cuda, one of several such as cuda:1, or mps. [default: auto]"),

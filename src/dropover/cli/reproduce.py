@@ -9,13 +9,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dropover.cli.ending import RESULTS, command_line, fail, failures_told, goes_on, stopped, stops_told
-from dropover.cli.options import Device, Jobs, Log, Precision, RetryFailed, Scale, directory, number
+from dropover.cli.options import (
+    Address,
+    CpusPerTrial,
+    Device,
+    Engine,
+    GpusPerTrial,
+    Jobs,
+    Log,
+    Precision,
+    RetryFailed,
+    Scale,
+    directory,
+    number,
+)
 
 if TYPE_CHECKING:
     from dropover.lab.boards import Board
     from dropover.lab.reproductions import Reproduction
     from dropover.lab.reproductions.parts.running import Plan
     from dropover.lab.reproductions.parts.studies import Evidence
+    from dropover.lab.running.engines.choosing import Choice
     from dropover.lab.running.events import Listener
     from dropover.lab.study import Study
 
@@ -27,6 +41,10 @@ def reproduce(
     ] = "laptop",
     seeds: Annotated[int | None, number("Run N seeds instead of the scale's.")] = None,
     jobs: Jobs = None,
+    engine: Engine = "local",
+    address: Address = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     device: Device = None,
     precision: Precision = None,
     out: Annotated[
@@ -55,9 +73,14 @@ def reproduce(
             reproduction = REPRODUCTIONS.get(name)
             boards = boards_named(log or ())
         from dropover.lab.reproductions.parts.running import plan
+        from dropover.lab.running.engines import EngineError
+        from dropover.lab.running.engines.choosing import Choice
 
-        planning = partial(plan, reproduction, scale, seeds, device or "auto", precision or "fp32")
-        _run(reproduction, scale, planning, jobs, out or RESULTS / "reproduce" / scale, retry_failed, boards)
+        with failures_told(RESULTS, EngineError):
+            choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, jobs)
+            there = choice.device(device or "auto")
+        planning = partial(plan, reproduction, scale, seeds, there, precision or "fp32", elsewhere=choice.is_ray)
+        _run(reproduction, scale, planning, choice, out or RESULTS / "reproduce" / scale, retry_failed, boards)
 
 
 def _list() -> None:
@@ -75,34 +98,37 @@ def _run(
     reproduction: "Reproduction",
     scale: Scale,
     planning: "Callable[[], Plan]",
-    jobs: int | None,
+    choice: "Choice",
     store: Path,
     retry_failed: bool,
     boards: "list[Board]",
 ) -> None:
     from dropover.cli.paper_table import show
     from dropover.lab.data import DataError
-    from dropover.lab.devices import jobs_on
     from dropover.lab.reproductions.parts.reproducing import carry_out
+    from dropover.lab.running.engines import EngineError
     from dropover.lab.running.study_file import StudyError
     from dropover.lab.telling.live import live
     from dropover.lab.telling.terminal import say
 
     folder = store / reproduction.name
-
-    def watched(study: "Study", number: int, count: int) -> AbstractContextManager["Listener"]:
-        if count > 1:
-            say(f"Study {number} of {count}", "bold")
-        return live(study, workers)
-
-    with stops_told(f"Stopped: what is finished is kept. {goes_on()}"), failures_told(folder, StudyError, DataError):
+    with (
+        stops_told(f"Stopped: what is finished is kept. {goes_on()}"),
+        failures_told(folder, StudyError, DataError, EngineError),
+    ):
         planned = planning()
-        workers = jobs or jobs_on(planned.studies[0][1].device)
         for line in planned.missing:
             typer.echo(f"Left out, for want of the images: {line}", err=True)
-        made = carry_out(
-            reproduction, planned, scale, store, workers, watched, command_line(), retry_failed, boards, say
-        )
+        with choice.opened(planned.all) as (engine, jobs):
+
+            def watched(study: "Study", number: int, count: int) -> AbstractContextManager["Listener"]:
+                if count > 1:
+                    say(f"Study {number} of {count}", "bold")
+                return live(study, jobs, on=choice.words)
+
+            made = carry_out(
+                reproduction, planned, scale, store, jobs, watched, command_line(), retry_failed, boards, say, engine
+            )
         for line in made.evidence.failures:
             typer.echo(line, err=True)
         if made.files:

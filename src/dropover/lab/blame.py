@@ -81,8 +81,13 @@ def logged(error: BaseException, what: str, folder: Path) -> str:
     `what` failed is for whoever reads the log. Returns what a line on screen adds, such as "; traceback in
     results/main/log.txt"; empty where nothing could be kept.
     """
+    return kept("".join(traceback.format_exception(error)), what, folder)
+
+
+def kept(text: str, what: str, folder: Path) -> str:
+    """The same with a traceback that is a text already, of another machine."""
     now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
-    entry = f"--- {now} {what}\n{''.join(traceback.format_exception(error))}\n"
+    entry = f"--- {now} {what}\n{text}\n"
     for temporary in (False, True):
         with contextlib.suppress(OSError):
             log = (Path(tempfile.mkdtemp(prefix="dropover-")) if temporary else folder) / LOG

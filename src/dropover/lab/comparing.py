@@ -6,20 +6,22 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dropover import validation
 from dropover.lab.boards import Board, boards_named
 from dropover.lab.boards.parts.feeding import on_boards
-from dropover.lab.devices import jobs_on
 from dropover.lab.growing import Growth, Limits, Round, grow
 from dropover.lab.models.parts.building import NONE
 from dropover.lab.models.parts.users import arm_of
 from dropover.lab.records.sources import forget_sources
 from dropover.lab.result import Result
+from dropover.lab.running.engines import Engine
+from dropover.lab.running.engines.choosing import Choice
 from dropover.lab.running.events import Listener
-from dropover.lab.running.runner import run_study
+from dropover.lab.running.runner import PROCESSES, run_study
 from dropover.lab.running.study_file import try_out, well_formed
 from dropover.lab.running.trial import Trial
 from dropover.lab.study import Study
@@ -51,6 +53,10 @@ def compare(
     version: str = "",
     out: str | Path | None = None,
     jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
     device: str = "auto",
     precision: str = "fp32",
     until_decided: bool = False,
@@ -69,8 +75,8 @@ def compare(
     Args:
         what: A training function, called with a `Trial` for every arm and seed. It returns a dictionary of figures; or
             (model, figures); or (model, figures, (test_images, test_labels)), where `evaluation` asks for noise and
-            attacks on these images. Or a `Study`: of the other arguments only `out`, `jobs` and those from
-            `until_decided` on are for it, and it says the rest itself.
+            attacks on these images. Or a `Study`: of the other arguments only `out`, `jobs`, those of
+            the engine and those from `until_decided` on are for it, and it says the rest itself.
         arms: From names to layers: one of dropover's layers, None for no regularizer, or a table as in a study file.
         at: Where the arms' layers go: modules' paths or patterns, "before " or "after " in front of them. By default
             instead of the dropouts that the model has, else before its last linear layer; see `places`.
@@ -87,6 +93,10 @@ def compare(
         out: The folder for trials, and for the files of `Result.save`; by default results/NAME.
         jobs: Processes, of one thread each; by default one a core, or one a GPU. A function that other processes can't
             import, of a notebook say, runs in this one.
+        engine: "local", for processes of this machine, or "ray".
+        address: HOST:PORT of the head of a Ray cluster, or "auto"; by default this machine is used.
+        cpus_per_trial: How many CPUs Ray sets apart for a trial; by default 1.
+        gpus_per_trial: How many GPUs Ray sets apart for a trial, or what share of one; by default none.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         precision: "fp32" or "bf16".
         until_decided: Add seeds where they are needed, until every arm is decided.
@@ -99,6 +109,7 @@ def compare(
     Raises:
         StudyError: a line for everything that is wrong with the study.
         TypeError, ValueError: a wrong argument; packages that `log` needs are missing.
+        EngineError: Ray can't be had, or is gone; what was finished is kept. It is a `ValueError`.
 
     Example:
         >>> result = compare(train, {"none": None, "flipover": dropover.Flipover(0.2)}, seeds=6)
@@ -124,11 +135,16 @@ def compare(
         }
         study = well_formed(told, "compare")
     forget_sources()
-    try_out(study, "compare")
+    choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, _jobs(study, jobs))
+    study = choice.placed(study)
+    try_out(study, "compare", elsewhere=choice.is_ray)
     folder = Path(out) if out is not None else RESULTS / study.name
     limits = Limits(max(max_seeds, len(study.seeds)), budget) if until_decided else None
-    view, tell = (live, say) if progress else (unseen, _silent)
-    result = run(study, folder, _jobs(study, jobs), view, tell, limits, retry_failed=retry_failed, boards=boards)
+    view, tell = (partial(live, on=choice.words), say) if progress else (unseen, _silent)
+    with choice.opened([study]) as (trials_on, most):
+        result = run(
+            study, folder, most, view, tell, limits, retry_failed=retry_failed, boards=boards, engine=trials_on
+        )
     result.save(folder)
     return result
 
@@ -143,28 +159,30 @@ def run(
     command: str = "",
     retry_failed: bool = False,
     boards: Sequence[Board] = (),
+    engine: Engine = PROCESSES,
 ) -> Result:
     """Run a study that has been tried out, as it is or growing within limits.
 
     Args:
         study: What to run.
         folder: Where its trials are kept, made if missing.
-        jobs: How many processes run it, where others can.
+        jobs: How many trials run at a time, where other processes can run them.
         view: Shows how far it is.
         tell: Is told in lines how it grows.
         limits: How far it may grow until it is decided; None to run it as it is.
         command: What runs it, as a reader would type it.
         retry_failed: Whether trials are tried again that failed in an earlier run.
         boards: Where it is shown besides.
+        engine: What runs them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with on_boards(boards, study, folder, tell) as beside:
         if limits is None:
             with view(study, jobs) as listener:
-                outcome = run_study(study, folder, jobs, beside(listener), retry_failed=retry_failed)
+                outcome = run_study(study, folder, jobs, beside(listener), retry_failed=retry_failed, engine=engine)
             result = Result(study, outcome, folder, jobs, command)
         else:
-            result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed, beside)
+            result = _grown(study, folder, jobs, view, tell, limits, command, retry_failed, beside, engine)
     if (line := _never_returned(result)) is not None:
         tell(line)
     return result
@@ -190,6 +208,7 @@ def _grown(
     command: str,
     retry_failed: bool,
     beside: Callable[[Listener], Listener],
+    engine: Engine,
 ) -> Result:
     """Let a study grow within limits, and tell what its looks say."""
 
@@ -204,7 +223,7 @@ def _grown(
     # Measures of the user's own have margins of their own, which the answer names.
     margin = "" if study.trial else f" at a margin of {study.margin:g} points"
     tell(f"{most}, until each is decided{margin}")
-    growth = grow(study, folder, jobs, limits.seeds, limits.seconds, watched, retry_failed=retry_failed)
+    growth = grow(study, folder, jobs, limits.seeds, limits.seconds, watched, retry_failed=retry_failed, engine=engine)
     for line in (growth.standing, growth.ending, growth.price):
         tell(line)
     return Result(growth.given, growth.run, folder, jobs, command, growth)
@@ -230,8 +249,8 @@ def _measures(higher_is_better: Mapping[str, bool], margin: Mapping[str, float])
     return measures
 
 
-def _jobs(study: Study, jobs: int | None) -> int:
-    """How many processes, where the function can go to others."""
+def _jobs(study: Study, jobs: int | None) -> int | None:
+    """How many trials at a time are asked for; one, where the function can't go to other processes."""
     if study.trial is not None and is_handed_over(study.trial.function):
         if jobs is not None and jobs > 1:
             raise ValueError(
@@ -240,7 +259,7 @@ def _jobs(study: Study, jobs: int | None) -> int:
             )
         return 1
     _check_script()
-    return jobs_on(study.device, study.devices_per_trial) if jobs is None else validation.whole("jobs", jobs, 1)
+    return None if jobs is None else validation.whole("jobs", jobs, 1)
 
 
 def _check_script() -> None:

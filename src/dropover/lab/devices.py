@@ -37,12 +37,7 @@ def slots(word: str) -> list[torch.device]:
     Raises:
         DeviceError: this machine has no such device, or the word is none.
     """
-    try:
-        kind, _, index = names.device(word).partition(":")
-    except ValueError as error:
-        raise DeviceError(f"device: {error}, got {word!r}") from None
-    if kind == "auto":
-        kind = next(each for each in ("cuda", "mps", "cpu") if _count(each))
+    kind, index = kind_of(word), word.partition(":")[2]
     count = _count(kind)
     if not count:
         there_are = ", ".join(each for each in ("cpu", "cuda", "mps") if _count(each))
@@ -75,6 +70,19 @@ def groups(word: str, each: int) -> list[list[torch.device]]:
         raise DeviceError(f"devices_per_trial: must be at most {there_are}, the {which} of this machine, got {each}")
     starts = range(start, start + there_are - each + 1, each) if ":" not in word else [start]
     return [[torch.device(first.type, number) for number in range(begin, begin + each)] for begin in starts]
+
+
+def kind_of(word: str) -> str:
+    """The kind of device that a word means: "cpu", "cuda" or "mps". Only for "auto" it is asked what this machine has.
+
+    Raises:
+        DeviceError: the word is none.
+    """
+    try:
+        kind = names.device(word).partition(":")[0]
+    except ValueError as error:
+        raise DeviceError(f"device: {error}, got {word!r}") from None
+    return next(each for each in ("cuda", "mps", "cpu") if _count(each)) if kind == "auto" else kind
 
 
 def device_named(word: str) -> torch.device:

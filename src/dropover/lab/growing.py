@@ -20,8 +20,9 @@ from dropover.lab.judging.measures import fitted
 from dropover.lab.records.labels import labelled
 from dropover.lab.records.store import table_of
 from dropover.lab.records.trials import Place
+from dropover.lab.running.engines import Engine
 from dropover.lab.running.events import Ended, Event, Failed, Listener, Noted
-from dropover.lab.running.runner import StudyRun, run_study
+from dropover.lab.running.runner import PROCESSES, StudyRun, run_study
 from dropover.lab.running.worker import TrialFunction
 from dropover.lab.study import Study
 
@@ -177,6 +178,7 @@ def grow(
     watched: Callable[[Growth, Round], AbstractContextManager[Listener]],
     trial: TrialFunction | None = None,
     retry_failed: bool = False,
+    engine: Engine = PROCESSES,
 ) -> Growth:
     """Run a study look by look, until every arm is decided, or the seeds or the time are used up.
 
@@ -187,12 +189,13 @@ def grow(
     Args:
         study: What to run; it has another arm than the reference.
         folder: Where results go; see `run_study`.
-        jobs: Number of worker processes.
+        jobs: How many trials run at a time.
         most_seeds: With how many seeds the last look is, at least as many as the study has.
         budget: After how many seconds no trial is begun any more; None for as long as it takes.
         watched: Called before each look's trials, with what was said so far; gives what listens to them.
         trial: The function that runs one trial.
         retry_failed: Whether trials are tried again, once, that failed in an earlier run.
+        engine: What runs them.
     """
     others = (seed for seed in count() if seed not in study.seeds)
     order = [*study.seeds, *islice(others, most_seeds - len(study.seeds))]
@@ -217,6 +220,7 @@ def grow(
                     among=among,
                     time_is_up=lambda: time.monotonic() >= until,
                     retry_failed=retry_failed,
+                    engine=engine,
                 )
             growth.broken = bool(run.failed) and len(run.finished) <= len(growth.run.finished)
             growth.run = _together(growth.run, run, len(places))

@@ -25,7 +25,7 @@ class Result:
         study: What was run.
         run: Which trials are finished, and which failed.
         folder: Where its trials are kept.
-        jobs: How many processes ran it.
+        jobs: How many trials ran at a time.
         command: What ran it, as a reader would type it.
         growth: How it grew, if it got seeds until it was decided.
     """

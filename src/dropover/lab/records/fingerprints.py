@@ -13,7 +13,7 @@ from typing import Any
 
 import dropover
 from dropover.lab.data.parts.loading import content_of
-from dropover.lab.devices import device_named
+from dropover.lab.devices import kind_of
 from dropover.lab.digests import of_bytes, of_plain
 from dropover.lab.machine import deciding_versions
 from dropover.lab.models.parts.foreign import TIMM
@@ -51,6 +51,7 @@ BESIDE_TRIALS = (
     "lab/running/events.py",
     "lab/running/guard.py",
     "lab/running/heartbeat.py",
+    "lab/running/mailbox.py",
     "lab/running/queue.py",
     "lab/running/runner.py",
     "lab/running/starting.py",
@@ -113,16 +114,21 @@ def surroundings(study: Study, left_out: tuple[str, ...] = BESIDE_TRIALS) -> dic
 def _computed(study: Study) -> dict[str, Any]:
     """How many devices a trial takes counts where they are several: each draws its own masks, on a part of a batch."""
     several = {} if study.devices_per_trial == 1 else {"devices_per_trial": study.devices_per_trial}
-    return {"device": device_named(study.device).type, "precision": study.precision, **several}
+    return {"device": kind_of(study.device), "precision": study.precision, **several}
 
 
 def _sources(study: Study) -> list[UserSources]:
     """The user's code that a study runs. Where he says which version his function is, its source does not count."""
     if study.trial is not None and study.trial.version:
         return [UserSources({"version": study.trial.version}, ())]
+    return [user_sources(name) for name in user_code(study)]
+
+
+def user_code(study: Study) -> list[str]:
+    """What a study runs of the user's own, by name."""
     names = [study.model.name, study.data.name] if study.trial is None else [study.trial.function]
     # A name of timm's has a colon too.
-    return [user_sources(name) for name in names if is_user_code(name) and not name.startswith(TIMM)]
+    return [name for name in names if is_user_code(name) and not name.startswith(TIMM)]
 
 
 @functools.cache

@@ -30,10 +30,21 @@ class Finished:
     circumstances: Mapping[str, Any]
 
 
-def write_trial(folder: Path, study: Study, trial: TrialKey, rows: Sequence[Row], seconds: float) -> Finished:
-    """Write a finished trial to its file and return it."""
-    here = {**versions(), **machine(), **circumstances(study.device, study.precision)}
-    finished = Finished(trial, rows, seconds, here)
+def circumstances_here(study: Study) -> dict[str, Any]:
+    """What is stated with a trial's results about the machine that it ran on, as far as that is this one."""
+    return {**versions(), **machine(), **circumstances(study.device, study.precision)}
+
+
+def write_trial(
+    folder: Path,
+    study: Study,
+    trial: TrialKey,
+    rows: Sequence[Row],
+    seconds: float,
+    ran_in: Mapping[str, Any] | None = None,
+) -> Finished:
+    """Write a finished trial to its file and return it. It ran on this machine, or `ran_in` these circumstances."""
+    finished = Finished(trial, rows, seconds, ran_in or circumstances_here(study))
     content = {
         **identity(study, trial),
         "seconds": round(seconds, 3),

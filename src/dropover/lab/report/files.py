@@ -8,7 +8,6 @@ import pandas as pd
 import tomli_w
 
 from dropover.lab.data.parts.loading import load_data
-from dropover.lab.devices import circumstances
 from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
 from dropover.lab.machine import machine, versions
@@ -17,7 +16,7 @@ from dropover.lab.records.labels import labelled
 from dropover.lab.records.rows import ATTACKED
 from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.page import render
-from dropover.lab.running.runner import StudyRun
+from dropover.lab.running.runner import PROCESSES, StudyRun
 from dropover.lab.study import Study
 
 
@@ -30,7 +29,7 @@ def write_files(
         folder: The results' folder, which exists.
         study: What was run.
         outcome: What came of it.
-        jobs: Number of worker processes.
+        jobs: How many trials ran at a time.
         command: The command that ran it, as a reader would type it.
         growth: How it grew, if seeds were added until it was decided: its verdicts are those of its looks.
 
@@ -95,13 +94,16 @@ def _growth(growth: Growth) -> dict[str, Any]:
 
 
 def _details(study: Study, outcome: StudyRun, jobs: int, command: str) -> dict[str, Any]:
-    here = {**versions(), **machine(), **circumstances(study.device, study.precision)}
+    # Where trials were computed that is no device of this machine's, they say it themselves.
+    computed = next((each for each in (done.circumstances for done in outcome.finished) if "device" in each), {})
+    here = {**versions(), **machine(), **{key: computed[key] for key in ("device", "precision") if key in computed}}
     # Trials of another version are never taken over, but those of another machine are.
     elsewhere = {str(done.circumstances["cpu"]) for done in outcome.finished} - {str(here["cpu"])}
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
         "jobs": jobs,
+        **({} if outcome.engine == PROCESSES.name else {"engine": outcome.engine}),
         "wall_seconds": round(outcome.seconds, 1),
         "trials": outcome.total,
         "trials_finished": len(outcome.finished),

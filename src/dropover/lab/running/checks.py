@@ -31,15 +31,16 @@ from dropover.registry import did_you_mean
 _MEASURES = {"clean", "train_loss", "test_loss", "test_accuracy", "seconds", "images_per_second", PER_SECOND}
 
 
-def problems_of(study: Study) -> list[Problem]:
+def problems_of(study: Study, *, elsewhere: bool = False) -> list[Problem]:
     """Everything in a study that can't be run, one line each, beginning with its key; empty if all is well.
 
     The images are read (a missing or damaged file is a problem like any other), every arm's network is built and shown
     two images, and noises and attacks are tried on a single pixel. Where the user's own code fails at it, the problem
-    has that error as its cause.
+    has that error as its cause. The device of a study that is run `elsewhere` is not asked for here.
     """
     check = _Check(study)
-    check.device()
+    if not elsewhere:
+        check.device()
     if study.trial is not None:
         if study.devices_per_trial > 1:
             line = "must be 1 with a function of one's own, [trial], which is called in one process"

@@ -1,7 +1,8 @@
 """What is told while the trials of a study run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dropover.lab.records.rows import Row
 from dropover.lab.records.store import Finished
@@ -59,8 +60,12 @@ Listener = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Returned:
-    """A trial has come to its end; what it brought is not written yet."""
+    """A trial has come to its end; what it brought is not written yet.
+
+    `ran_in` are the circumstances of the machine that it ran on, where that isn't this one.
+    """
 
     trial: TrialKey
     rows: Sequence[Row]
     seconds: float
+    ran_in: Mapping[str, Any] | None = None

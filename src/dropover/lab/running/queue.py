@@ -36,6 +36,11 @@ class Queue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up: what was given out and hasn't begun yet isn't to begin."""
+        return self._time_is_up()
+
     def take(self) -> TrialKey | None:
         """The next trial that is to be run; None if there is none, or if all that wait run elsewhere: ask later."""
         for _ in range(len(self._waiting)):

@@ -18,7 +18,7 @@ from dropover.lab.running.calling import run_trial
 from dropover.lab.running.claims import Claims
 from dropover.lab.running.engines import Engine, Work
 from dropover.lab.running.engines.here import InThisProcess
-from dropover.lab.running.engines.processes import in_processes
+from dropover.lab.running.engines.processes import InProcesses
 from dropover.lab.running.events import Ended, Failed, Listener, Moved, Noted, Returned, Started
 from dropover.lab.running.heartbeat import Heartbeat, beats
 from dropover.lab.running.queue import Queue
@@ -30,6 +30,9 @@ from dropover.lab.user_code import is_handed_over
 EVERY = 5.0
 """Seconds between two writings of results.csv, which has a row for each value of every trial."""
 
+PROCESSES = InProcesses()
+"""What runs trials unless told otherwise."""
+
 
 @dataclass
 class StudyRun:
@@ -37,7 +40,7 @@ class StudyRun:
 
     Of the finished trials an earlier run had those `reused`; `stop` is what stopped it before its end, if anything did,
     `under_way` how many others were kept then as far as they had come, and `printed` the file with what its trials
-    printed, if they did.
+    printed, if they did. `engine` is what the engine is called.
     """
 
     total: int
@@ -48,6 +51,7 @@ class StudyRun:
     under_way: int = 0
     printed: Path | None = None
     seconds: float = 0.0
+    engine: str = InProcesses.name
 
 
 def run_study(
@@ -60,9 +64,9 @@ def run_study(
     among: Collection[Place] | None = None,
     time_is_up: Callable[[], bool] = lambda: False,
     retry_failed: bool = False,
-    engine: Engine = in_processes,
+    engine: Engine = PROCESSES,
 ) -> StudyRun:
-    """Run every trial of a study that is not there yet, `jobs` at a time, each in a process with one thread.
+    """Run every trial of a study that is not there yet, `jobs` at a time, each with one thread.
 
     Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C has the
     workers keep what they train, stops them and returns what is finished, with `stop` set; running again takes those
@@ -99,9 +103,11 @@ def run_study(
         run.failed.append(Failed(key, reason, earlier=True))
         listener(run.failed[-1])
     before = size(folder / OUTPUT)
-    trial = trial or partial(run_trial, results=store, pace=Pace())
+    # Workers elsewhere have another current directory.
+    trial = trial or partial(run_trial, results=store.absolute(), pace=Pace())
     if study.trial is not None and is_handed_over(study.trial.function):
         engine = InThisProcess(listener)
+    run.engine = engine.name
     with heartbeat, Claims(store / "trials") as claims:
         keeper = _Keeper(run, study, stock, store, _Table(run, study, folder / "results.csv"), listener)
         queue = Queue(
@@ -182,7 +188,7 @@ class _Keeper:
 
 def _keep_results(store: Path, study: Study, event: Returned) -> Finished:
     """Write a trial's results, in place of what was kept while there were none."""
-    finished = write_trial(store, study, event.trial, event.rows, event.seconds)
+    finished = write_trial(store, study, event.trial, event.rows, event.seconds, event.ran_in)
     forget_failure(store, event.trial)
     checkpoint_path(event.trial, store).unlink(missing_ok=True)
     return finished

@@ -30,7 +30,7 @@ def begin(work: bytes, connection: Connection, asked: Connection, folder: Path, 
     os.environ.update(environment)
     leave_stops_to_the_parent()
     threading.Thread(target=_leave_for_the_parent, args=(asked,), daemon=True).start()
-    _print_to(folder / OUTPUT)
+    print_to(folder / OUTPUT)
     study, trial = pickle.loads(work)  # noqa: S301 - the parent's own
 
     from dropover.lab.running.worker import serve
@@ -59,7 +59,7 @@ def _leave_for_the_parent(asked: Connection) -> None:
     leaving.leave()
 
 
-def _print_to(path: Path) -> None:
+def print_to(path: Path) -> None:
     """Send everything that this process prints to the end of a file, C code and crashes too.
 
     Where it can't be written, the screen keeps it.

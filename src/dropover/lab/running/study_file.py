@@ -47,20 +47,23 @@ def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
         raise StudyError(*(f"{origin}: {_line(detail)}" for detail in error.errors())) from None
 
 
-def try_out(study: Study, origin: str) -> None:
-    """Try every part of a study on something tiny, the user's own code too; raises like `well_formed`."""
+def try_out(study: Study, origin: str, *, elsewhere: bool = False) -> None:
+    """Try every part of a study on something tiny, the user's own code too; raises like `well_formed`.
+
+    One that is run `elsewhere` has a device that this machine needn't have.
+    """
     # Imported here, so that what only reads study files doesn't wait for torch.
     from dropover.lab.running.checks import problems_of
 
-    problems = problems_of(study)
+    problems = problems_of(study, elsewhere=elsewhere)
     if problems:
         raise StudyError(*(Problem(f"{origin}: {problem}", problem.cause) for problem in problems))
 
 
-def checked(raw: Mapping[str, Any], origin: str) -> Study:
+def checked(raw: Mapping[str, Any], origin: str, *, elsewhere: bool = False) -> Study:
     """The study that `raw` describes, checked whole: `well_formed` and tried out."""
     study = well_formed(raw, origin)
-    try_out(study, origin)
+    try_out(study, origin, elsewhere=elsewhere)
     return study
 
 

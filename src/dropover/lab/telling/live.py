@@ -18,12 +18,14 @@ RETRY = "--retry-failed (in Python retry_failed=True)"
 
 
 @contextmanager
-def live(study: Study, jobs: int, asked: Round | None = None) -> Iterator[Listener]:
+def live(study: Study, jobs: int, asked: Round | None = None, *, on: str = "") -> Iterator[Listener]:
     """Show a run's events as they come: bars on a terminal, else one plain line for each trial that ends.
 
-    The run is of the whole study, or of what a look at it has asked for.
+    The run is of the whole study, or of what a look at it has asked for; it is in processes of this machine, or `on`
+    what is named.
     """
-    view = _View(study, jobs, asked)
+    processes = f"{jobs} at a time on {on}" if on else f"{jobs} process{'es' if jobs > 1 else ''}"
+    view = _View(study, processes, asked)
     try:
         with view.bars:
             yield view.see
@@ -42,7 +44,7 @@ class View(Protocol):
     """What shows how far a run is; see `live`."""
 
     def __call__(self, study: Study, jobs: int, asked: Round | None = None, /) -> AbstractContextManager[Listener]:
-        """What listens while a study, or what a look at it has asked for, runs in so many processes."""
+        """What listens while a study, or what a look at it has asked for, runs so many trials at a time."""
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def unseen(_study: Study, _jobs: int, _asked: Round | None = None) -> Iterator[L
 
 
 class _View:
-    def __init__(self, study: Study, jobs: int, asked: Round | None) -> None:
+    def __init__(self, study: Study, processes: str, asked: Round | None) -> None:
         console = Console()
         self._study = study
         total = asked.trials if asked else len(study.arms) * len(study.seeds)
@@ -68,7 +70,7 @@ class _View:
             transient=True,
             disable=not console.is_terminal,
         )
-        self.say(_head(study, jobs, asked, f"{total} trial{'s' if total > 1 else ''}"))
+        self.say(_head(study, processes, asked, f"{total} trial{'s' if total > 1 else ''}"))
         self._overall = self.bars.add_task("trials", total=total, detail=f"0/{total}")
 
     def see(self, event: Event) -> None:
@@ -109,8 +111,7 @@ class _View:
         return text if self.tally.left is None else f"{text}, about {clock(self.tally.left)} left"
 
 
-def _head(study: Study, jobs: int, asked: Round | None, trials: str) -> str:
-    processes = f"{jobs} process{'es' if jobs > 1 else ''}"
+def _head(study: Study, processes: str, asked: Round | None, trials: str) -> str:
     if asked is None:
         return f"{study.name}: {len(study.arms)} arms × {len(study.seeds)} seeds = {trials}, {processes}"
     look = f"Look {asked.number} of {asked.planned} needs {asked.seeds} seeds of {', '.join(asked.arms)}"

@@ -3,17 +3,20 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dropover.lab.boards import Board, boards_named
-from dropover.lab.devices import jobs_on
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts.items import Item
 from dropover.lab.reproductions.parts.reproduction import Reproduction
 from dropover.lab.reproductions.parts.running import Plan, plan, run
 from dropover.lab.reproductions.parts.studies import Evidence
 from dropover.lab.reproductions.parts.writing import write_reproduction
+from dropover.lab.running.engines import Engine
+from dropover.lab.running.engines.choosing import Choice
 from dropover.lab.running.events import Listener
+from dropover.lab.running.runner import PROCESSES
 from dropover.lab.study import Precision, Scale, Study
 from dropover.lab.telling.live import live, unseen
 
@@ -47,6 +50,10 @@ def reproduce(
     *,
     seeds: int | None = None,
     jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cpus_per_trial: float | None = None,
+    gpus_per_trial: float | None = None,
     out: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
@@ -61,6 +68,10 @@ def reproduce(
         scale: "smoke", "laptop" or "paper".
         seeds: How many seeds, instead of the scale's.
         jobs: Processes, of one thread each; by default one a core.
+        engine: As for `compare`, and so are `address`, `cpus_per_trial` and `gpus_per_trial`.
+        address: See there.
+        cpus_per_trial: See there.
+        gpus_per_trial: See there.
         out: Where nets, trials and the folder NAME go; by default results/reproduce/SCALE.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         precision: "fp32" or "bf16".
@@ -72,18 +83,23 @@ def reproduce(
         UnknownNameError: nothing is called so.
         StudyError, DataError: a study can't be run, or none of its images is here.
         MissingExtraError: packages that `log` needs are missing.
+        EngineError: Ray can't be had, or is gone; what was finished is kept.
     """
     reproduction = REPRODUCTIONS.get(name)
     store = Path(out) if out is not None else RESULTS / scale
     boards = boards_named(log)
-    show = live if progress else unseen
-    planned = plan(reproduction, scale, seeds, device, precision)
-    workers = jobs or jobs_on(device)
+    choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, jobs)
+    show = partial(live, on=choice.words) if progress else unseen
+    planned = plan(reproduction, scale, seeds, choice.device(device), precision, elsewhere=choice.is_ray)
+    with choice.opened(planned.all) as (trials_on, most):
 
-    def watched(study: Study, _number: int, _count: int) -> AbstractContextManager[Listener]:
-        return show(study, workers)
+        def watched(study: Study, _number: int, _count: int) -> AbstractContextManager[Listener]:
+            return show(study, most)
 
-    return carry_out(reproduction, planned, scale, store, workers, watched, retry_failed=retry_failed, boards=boards)
+        return carry_out(
+            reproduction, planned, scale, store, most, watched,
+            retry_failed=retry_failed, boards=boards, engine=trials_on,
+        )  # fmt: skip
 
 
 def carry_out(
@@ -97,11 +113,12 @@ def carry_out(
     retry_failed: bool = False,
     boards: Sequence[Board] = (),
     tell: Callable[[str], object] = lambda _line: None,
+    engine: Engine = PROCESSES,
 ) -> Reproduced:
     """Run what was planned, draw it, and write it to the folder of the reproduction's name below `store`."""
     folder = store / reproduction.name
     folder.mkdir(parents=True, exist_ok=True)
-    evidence = run(planned, scale, store, folder, jobs, watched, retry_failed, boards, tell)
+    evidence = run(planned, scale, store, folder, jobs, watched, retry_failed, boards, tell, engine)
     items = list(reproduction.draw(evidence)) if evidence.runs else []
     files = write_reproduction(folder, reproduction, evidence, items, command) if evidence.runs else []
     return Reproduced(reproduction, evidence, items, files, planned.missing)

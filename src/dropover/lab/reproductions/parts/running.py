@@ -19,8 +19,9 @@ from dropover.lab.report.files import study_text
 from dropover.lab.reproductions.parts.reproduction import Reproduction
 from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
 from dropover.lab.running.calling import run_trial
+from dropover.lab.running.engines import Engine
 from dropover.lab.running.events import Listener
-from dropover.lab.running.runner import run_study
+from dropover.lab.running.runner import PROCESSES, run_study
 from dropover.lab.study import DataSettings, Scale, Study
 
 NETS = "nets"
@@ -34,11 +35,22 @@ class Plan:
     studies: list[tuple[Request, Study]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
+    @property
+    def all(self) -> list[Study]:
+        """The studies alone."""
+        return [study for _, study in self.studies]
+
 
 def plan(
-    reproduction: Reproduction, scale: Scale, seeds: int | None = None, device: str = "auto", precision: str = "fp32"
+    reproduction: Reproduction,
+    scale: Scale,
+    seeds: int | None = None,
+    device: str = "auto",
+    precision: str = "fp32",
+    *,
+    elsewhere: bool = False,
 ) -> Plan:
-    """Find and check everything that a reproduction needs, before anything is trained.
+    """Find and check everything that a reproduction needs, before anything is trained, be it here or `elsewhere`.
 
     Raises:
         StudyError: a study can't be run. One line for each problem.
@@ -55,7 +67,8 @@ def plan(
             if line not in here.missing:
                 here.missing.append(line)
         else:
-            here.studies.append((request, request.study(scale, seeds, device, precision)))
+            study = request.study(scale, seeds, device, precision, elsewhere=elsewhere)
+            here.studies.append((request, study))
     if not here.studies:
         raise DataError("\n".join(here.missing))
     return here
@@ -71,6 +84,7 @@ def run(
     retry_failed: bool = False,
     boards: Sequence[Board] = (),
     tell: Callable[[str], object] = lambda _line: None,
+    engine: Engine = PROCESSES,
 ) -> Evidence:
     """Run what is planned and not there yet. Where that is stopped, what there is of each study is taken as it is.
 
@@ -79,11 +93,12 @@ def run(
         scale: That scale.
         store: Where trials and trained nets are kept for every name.
         folder: Where this name's files go: each study's rows and settings in a folder of its own.
-        jobs: Number of worker processes.
+        jobs: How many trials run at a time.
         watched: Called with each study, its number from 1 and their count; gives what listens to its run.
         retry_failed: Whether trials are tried again that failed in an earlier run.
         boards: Where each study is shown besides.
         tell: Is told in a line what a board says at the end.
+        engine: What runs them.
     """
     evidence = Evidence(scale, missing=planned.missing)
     for number, (request, study) in enumerate(planned.studies, start=1):
@@ -98,8 +113,10 @@ def run(
                 on_boards(boards, study, rows, tell) as beside,
                 watched(study, number, len(planned.studies)) as listener,
             ):
-                trial = partial(run_trial, nets=store / NETS, results=store, pace=Pace())
-                done = run_study(study, rows, jobs, beside(listener), trial, store, retry_failed=retry_failed)
+                there = store.absolute()  # workers elsewhere have another current directory
+                trial = partial(run_trial, nets=there / NETS, results=there, pace=Pace())
+                heard = beside(listener)
+                done = run_study(study, rows, jobs, heard, trial, store, retry_failed=retry_failed, engine=engine)
             finished, evidence.stop = done.finished, done.stop
             failures = [f"{failed.trial.label}: {failed.reason}" for failed in done.failed]
         except KeyboardInterrupt as stop:

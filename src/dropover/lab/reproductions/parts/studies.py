@@ -96,13 +96,21 @@ class Request:
         needed = {"noise": self.noise, "inference_rates": self.rates, "attack_images": self.attacks}
         return {**raw, "evaluation": {key: value for key, value in evaluation.items() if needed.get(key, True)}}
 
-    def study(self, scale: Scale, seeds: int | None = None, device: str = "auto", precision: str = "fp32") -> Study:
-        """The study that it asks for, as by `raw`, checked.
+    def study(
+        self,
+        scale: Scale,
+        seeds: int | None = None,
+        device: str = "auto",
+        precision: str = "fp32",
+        *,
+        elsewhere: bool = False,
+    ) -> Study:
+        """The study that it asks for, as by `raw`, checked; see `try_out` for one that is run `elsewhere`.
 
         Raises:
             StudyError: it can't be run here. One line for each problem.
         """
-        return checked(self.raw(scale, seeds, device, precision), f"{self.name} at scale {scale}")
+        return checked(self.raw(scale, seeds, device, precision), f"{self.name} at scale {scale}", elsewhere=elsewhere)
 
     def _chosen(self, tables: Mapping[str, dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
         """The tables of those names, in the file's order."""

@@ -15,6 +15,8 @@ from dropover.lab.running.queue import ELSEWHERE
 class InThisProcess:
     """Runs the trials one by one; progress goes to the listener. What they print stays on the screen."""
 
+    name = "here"
+
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
@@ -29,16 +30,27 @@ GRACE = 5.0
 """Seconds that workers have to keep what they train when a run is stopped."""
 
 
-def in_processes(work: Work) -> Events:
-    """Run trials in processes of this machine, which take turns on the study's devices; see `Engine`.
+class InProcesses:
+    """Runs trials in processes of this machine, which take turns on the study's devices.
 
     What they print goes to a file of the folder.
     """
+
+    name = "local"
+
+    def __call__(self, work: Work) -> Events:
+        """Run what the queue gives; see `Engine`."""
+        return _in_processes(work)
+
+
+def _in_processes(work: Work) -> Events:
     guarded = Guarded(work.trial, surroundings(work.study))
     pickled = {
         str(device): pickle.dumps((work.study.model_copy(update={"device": str(device)}), guarded))
         for device, *_ in groups(work.study.device, work.study.devices_per_trial)
     }
+    # Begun together with the first worker it would let stops through again, and they would end what workers come of.
+    resource_tracker.ensure_running()
     workers: list[_Worker] = []
 
     def make_worker() -> _Worker:
