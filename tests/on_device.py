@@ -35,6 +35,7 @@ from dropover.lab.running.calling import run_trial
 from dropover.lab.streams import AUGMENTATION, BATCHES, generator, random_states_kept, seeded
 from dropover.lab.study import Arm, Precision, Study
 from dropover.lab.training.loop import _batches
+from dropover.lab.training.rank import ALONE
 from dropover.lab.training.trained import trained_net
 from dropover.methods import METHODS
 
@@ -136,7 +137,9 @@ def starts_are_the_same(at: Device) -> str:
         assert torch.equal(before, after.to("cpu"))
     order = torch.randperm(len(data.train_labels), generator=generator(0, BATCHES))
     of_each = [
-        _batches(each, order.to(each.train_images.device).split(50), ["crop", "flip"], generator(0, AUGMENTATION))
+        _batches(
+            each, order.to(each.train_images.device).split(50), ["crop", "flip"], generator(0, AUGMENTATION), ALONE
+        )
         for each in (data, data.to(at.device))
     ]
     for (here, labels), (there, others) in zip(*of_each, strict=True):

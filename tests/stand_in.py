@@ -15,6 +15,7 @@ from unittest import mock
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.accelerators.cpu import CPUAccelerator
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -122,7 +123,8 @@ def fabric() -> Fabric:
         def setup_device(self, device: torch.device) -> None:
             pass
 
-    return Fabric(strategy=SingleDeviceStrategy(torch.device(NAME, 0), Anywhere()), devices=1)
+    strategy = SingleDeviceStrategy(torch.device(NAME, 0), Anywhere())
+    return Fabric(strategy=strategy, devices=1, plugins=[LightningEnvironment()])
 
 
 def _run(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

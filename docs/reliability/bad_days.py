@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import clusters
 import disks
 import payloads
 import stops
@@ -53,6 +54,11 @@ DAYS = {
         disks.changed,
     ),
     "shared": Day("two drivers on one folder", "no trial runs twice; the second one says that it shares", disks.shared),
+    "ray": Day(
+        "a node of Ray's is removed in the middle of a trial; the head is killed; the driver is",
+        "its trials go on elsewhere; a line says what to do; the same command goes on",
+        clusters.lost,
+    ),
     "payload": Day(
         "a file of weights, or a checkpoint, holds a pickle that would run something",
         "refused; it doesn't run",

@@ -163,14 +163,15 @@ def until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def living(group: int) -> dict[int, str]:
-    """The processes of a group that live, and their command lines."""
+def living(group: int) -> dict[int, tuple[int, str]]:
+    """The processes of a group that live, each with its parent and its command line."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            state, _, its_group = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
+            state, parent, its_group = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:3]
             if int(its_group) == group and state not in "ZX":
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found[int(folder.name)] = (int(parent), line)
         except OSError:
             continue  # gone in between
     return found

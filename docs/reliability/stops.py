@@ -41,7 +41,8 @@ def killed(ground: Ground, moments: int, say: Say) -> str:
 
 def _kill(process: subprocess.Popen[str], victim: str) -> str:
     """Kill one of its workers, itself, or all; itself where it has no worker. Says which it was."""
-    workers = sorted(number for number, line in living(process.pid).items() if "spawn_main" in line)
+    forked = {number: parent for number, (parent, line) in living(process.pid).items() if "forkserver" in line}
+    workers = sorted(number for number, parent in forked.items() if parent != process.pid)
     if victim == "all":
         os.killpg(process.pid, signal.SIGKILL)
     elif victim == "a worker" and workers:
