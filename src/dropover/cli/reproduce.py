@@ -60,15 +60,16 @@ def reproduce(
     figures: a page, SVG, PDF, PNG and CSV. Nets are shared between names. Ctrl-C keeps what is finished and draws it,
     marked as partial, and the same command goes on from there.
     """
-    from dropover.lab.boards import MissingExtraError, boards_named
     from dropover.lab.reproductions import REPRODUCTIONS
-    from dropover.registry import UnknownNameError
 
     if list_:
         _list()
     elif name is None:
         fail("which table or figure? `dropover reproduce --list` lists them")
     else:
+        from dropover.lab.boards import MissingExtraError, boards_named
+        from dropover.registry import UnknownNameError
+
         with failures_told(RESULTS, UnknownNameError, MissingExtraError):
             reproduction = REPRODUCTIONS.get(name)
             boards = boards_named(log or ())
