@@ -190,7 +190,7 @@ def test_user_code_that_ends_the_program_in_the_other_commands(
 def test_a_mistake_of_ours_is_told_in_a_line_too(here: Path, monkeypatch: pytest.MonkeyPatch):
     from dropover.lab.reproductions.parts import running
 
-    monkeypatch.setattr(running, "plan", lambda *_: {}["missing"])
+    monkeypatch.setattr(running, "plan", lambda *_, **__: {}["missing"])
     code, _, err = run("reproduce", "fdd-table2", "--scale", "smoke")
     log = "results/reproduce/smoke/fdd-table2/log.txt"
     assert (code, err.count("\n")) == (1, 1)
