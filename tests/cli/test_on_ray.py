@@ -133,8 +133,15 @@ def test_a_trial_goes_on_elsewhere_when_its_node_is_removed(cluster: Any, begun:
     with started(*begun("wait"), "--seeds", 2) as command:
         wait_until(lambda: any(line.split()[-1] in gone for line in calls()))
         cluster.remove_node(extra, allow_graceful=False)
+        assert command.stdout is not None
+        out = ""
+        for line in command.stdout:
+            out += line
+            if "it is run again" in line:
+                break
         Path("go").touch()
-        out, err = command.communicate(timeout=SECONDS)
+        rest, err = command.communicate(timeout=SECONDS)
+        out += rest
     assert (command.returncode, err) == (0, "")
     lost = [line.partition(": ")[0] for line in calls() if line.split()[-1] in gone]
     assert [f"{trial}: its worker was lost, and it is run again" in out for trial in lost] == [True] * len(lost)
