@@ -18,11 +18,12 @@ SSE := ATEN_CPU_CAPABILITY=default DNNL_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTION
 	NUMBA_CPU_NAME=nehalem NUMBA_CPU_FEATURES=+sse4.2 TORCHINDUCTOR_CACHE_DIR=$(CURDIR)/$(VENV)/compiled-sse
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help compare test lint types unit test-device test-processors test-lowest stubs docs bench clean
+.PHONY: help compare test lint types unit test-long test-device test-processors test-lowest stubs docs bench clean
 
 help:
 	@echo "make compare           which regularizer should my network use? on real images, in under three minutes"
 	@echo "make test              linter, types, import contracts and tests; with PYTHON=python3.12 on another Python"
+	@echo "make test-long         what takes minutes: the slowest oracles, mistakes on purpose, Ray's bad days"
 	@echo "make test-device       the lab on a GPU against the CPU; with DEVICE=mps, cuda:1, cpu on another device"
 	@echo "make test-processors   the tests as on an x86 processor with AVX2 and as on one with SSE4 alone"
 	@echo "make test-lowest       the tests with the lowest versions that pyproject.toml promises"
@@ -46,6 +47,9 @@ types: $(VENV)/dev
 
 unit: $(VENV)/dev
 	$(PYTEST)
+
+test-long: $(VENV)/dev
+	$(PYTEST) -m long
 
 test-device: $(VENV)/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.on_device $(DEVICE)

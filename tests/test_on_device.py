@@ -27,6 +27,7 @@ def test_all_that_the_lab_computes_is_the_same_on_a_device() -> None:
     assert "FAILED" not in said
 
 
+@pytest.mark.long
 def test_what_is_misplaced_is_seen() -> None:
     lines = run("tests.planted").splitlines()
     assert [line.partition(": ")[0] for line in lines] == list(PLANTED)

@@ -18,7 +18,7 @@ DAYS = {
 def lost(_ground: Ground, _moments: int, say: Say) -> str:
     """Nodes, the head and the driver are lost, one after the other."""
     for name in DAYS:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", name, str(TESTS)]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "long", "-k", name, str(TESTS)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TESTS.parents[2])  # noqa: S603
         demand(ran.returncode == 0 and re.search(r"^1 passed", ran.stdout, re.MULTILINE), ran.stdout)
         say(DAYS[name])

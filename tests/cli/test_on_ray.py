@@ -127,6 +127,7 @@ def test_a_trial_that_fails_is_not_run_again_and_has_its_traceback_in_the_log(be
     assert 'raise RuntimeError("no luck")' in Path("ray/log.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_trial_goes_on_elsewhere_when_its_node_is_removed(cluster: Any, begun: Callable[..., tuple[str, ...]]):
     extra = cluster.add_node(num_cpus=1, resources={"extra": 1})
     gone = {node["NodeID"] for node in nodes(cluster) if node["Resources"].get("extra")}
@@ -149,6 +150,7 @@ def test_a_trial_goes_on_elsewhere_when_its_node_is_removed(cluster: Any, begun:
     assert len(calls()) == 4 + len(lost)
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed_or_stopped_leaves_nothing_running_and_goes_on(begun: Callable[..., tuple[str, ...]]):
     with started(*begun("wait")) as command:
         wait_until(lambda: len(calls()) == 2)
@@ -188,6 +190,7 @@ def test_a_worker_has_the_users_module_without_seeing_its_folder(
     assert package.parent.name == "dropover"
 
 
+@pytest.mark.long
 def test_the_driver_says_what_to_do_when_the_head_is_killed(tmp_path: Path, begun: Callable[..., tuple[str, ...]]):
     from ray.cluster_utils import Cluster
 

@@ -106,7 +106,9 @@ def fallen(duel: Duel, nets: list[Subject]) -> tuple[list[bool], list[bool]]:
 
 
 @pytest.mark.filterwarnings("ignore")  # the toolbox warns of numpy and of logging settings, none of them ours
-@pytest.mark.parametrize("duel", DUELS, ids=str)
+@pytest.mark.parametrize(
+    "duel", [pytest.param(each, marks=[pytest.mark.long] * (each.name == "square")) for each in DUELS], ids=str
+)
 def test_a_search_is_no_weaker_than_the_others(duel: Duel, nets: list[Subject]) -> None:
     own, other = fallen(duel, nets)
     counts = f"ours fells {sum(own)}, the other {sum(other)} of {len(own)}"
