@@ -136,6 +136,8 @@ def test_a_trial_goes_on_elsewhere_when_its_node_is_removed(cluster: Any, begun:
     with started(*begun("wait"), "--seeds", 2) as command:
         wait_until(lambda: any(line.split()[-1] in gone for line in calls()))
         cluster.remove_node(extra, allow_graceful=False)
+        there = [line for line in calls() if line.split()[-1] in gone]
+        wait_until(lambda: not any(runs(int(line.split()[-2])) for line in there))
         Path("go").touch()
         assert command.stdout is not None
         out = ""
