@@ -22,7 +22,7 @@ def killed(ground: Ground, moments: int, say: Say) -> str:
         there: dict[str, bytes] = {}
         over = False
         while not over and hit.total() < moments:
-            after = draws.uniform(0.1, ground.whole(study)[1])
+            after = draws.uniform(0.1, ground.whole(study)[1] / 2)
             with ground.started(*comparing(study, out)) as process:
                 try:
                     process.wait(after)
