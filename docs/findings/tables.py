@@ -1,4 +1,4 @@
-"""The tables of docs/findings.md and of study.md, made from the results beside this file.
+"""The tables of docs/findings.md, of study.md and of overfit.md, made from the results beside this file.
 
     python docs/findings/tables.py            say which pages are not what the results make
     python docs/findings/tables.py --write    make them so
@@ -11,11 +11,16 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import overfit
 import papers
 import study
 
 HERE = Path(__file__).parent
-PAGES = {HERE.parent / "findings.md": papers.blocks, HERE / "study.md": study.blocks}
+PAGES = {
+    HERE.parent / "findings.md": papers.blocks,
+    HERE / "study.md": study.blocks,
+    HERE / "overfit.md": overfit.blocks,
+}
 
 
 def filled(text: str, blocks: dict[str, list[str]]) -> str:
