@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from dropover.lab.running.engines import EngineError
 from dropover.lab.running.engines.choosing import Choice
 
-from ..commands import POSIX, SECONDS, started, stopped
+from ..commands import POSIX, SECONDS, started, stopped, wait_for
 
 # Read when Ray is imported; on a busy machine a node takes longer to begin than Ray would wait.
 os.environ.setdefault("RAY_raylet_start_wait_time_s", str(SECONDS))
@@ -134,10 +133,10 @@ def test_a_trial_goes_on_elsewhere_when_its_node_is_removed(cluster: Any, begun:
     extra = cluster.add_node(num_cpus=1, resources={"extra": 1})
     gone = {node["NodeID"] for node in nodes(cluster) if node["Resources"].get("extra")}
     with started(*begun("wait"), "--seeds", 2) as command:
-        wait_until(lambda: any(line.split()[-1] in gone for line in calls()))
+        wait_for(lambda: any(line.split()[-1] in gone for line in calls()))
         cluster.remove_node(extra, allow_graceful=False)
         there = [line for line in calls() if line.split()[-1] in gone]
-        wait_until(lambda: not any(runs(int(line.split()[-2])) for line in there))
+        wait_for(lambda: not any(runs(int(line.split()[-2])) for line in there))
         Path("go").touch()
         assert command.stdout is not None
         out = ""
@@ -158,12 +157,12 @@ def test_a_trial_goes_on_elsewhere_when_its_node_is_removed(cluster: Any, begun:
 @pytest.mark.long
 def test_a_driver_that_is_killed_or_stopped_leaves_nothing_running_and_goes_on(begun: Callable[..., tuple[str, ...]]):
     with started(*begun("wait")) as command:
-        wait_until(lambda: len(calls()) == 2)
+        wait_for(lambda: len(calls()) == 2)
         os.killpg(command.pid, signal.SIGKILL)
-    wait_until(lambda: not any(runs(int(line.split()[-2])) for line in calls()))
+    wait_for(lambda: not any(runs(int(line.split()[-2])) for line in calls()))
     code, _, err = stopped("far:", "SIGINT", *begun("wait"))
     assert (code, err.startswith("Stopped: ")) == (130, True)
-    wait_until(lambda: not any(runs(int(line.split()[-2])) for line in calls()))
+    wait_for(lambda: not any(runs(int(line.split()[-2])) for line in calls()))
     Path("go again").touch()
     before = len(calls())
     with started(*begun("wait")) as command:
@@ -203,7 +202,7 @@ def test_the_driver_says_what_to_do_when_the_head_is_killed(tmp_path: Path, begu
     arguments = (*begun("wait")[:-1], own.address)
     try:
         with started(*arguments) as command:
-            wait_until(lambda: len(calls()) == 1)
+            wait_for(lambda: len(calls()) == 1)
             own.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
             _, err = command.communicate(timeout=SECONDS)
     finally:
@@ -289,10 +288,3 @@ def runs(process: int) -> bool:
         return ") Z " not in Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return False
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)

@@ -70,9 +70,9 @@ def run_study(
 
     Each trial is written when it ends; results.csv now and then, and at the end, however that comes. Ctrl-C has the
     workers keep what they train, stops them and returns what is finished, with `stop` set; running again takes those
-    trials over. A trial that fails, or
-    whose process dies, is kept too and listed in `failed`, and the others go on; a later run lists it again and doesn't
-    try it, unless what it failed by is no property of the trial. What trials print goes to a file of the folder.
+    trials over. A trial that fails, or whose process dies, is kept too and listed in `failed`, and the others go on; a
+    later run lists it again and doesn't try it, unless what it failed by is no property of the trial. What trials print
+    goes to a file of the folder.
 
     Of several runs on one store each trial is run by one alone, and taken over by the others.
 

@@ -11,7 +11,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from dropover.lab.models.parts.placed_layers import load_net_state, net_state, parameters_of
 from dropover.lab.streams import AUGMENTATION, BATCHES, generator, go_on, random_states
 from dropover.lab.study import TrainingSettings
-from dropover.lab.training.optimizers import optimizer_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Course:
         self.seconds = 0.0
         self.changes = generator(seed, AUGMENTATION)
         self._model, self._device = model, device
-        self._optimizer = optimizer_of(parameters_of(model), settings)
+        self._optimizer = _optimizer(model, settings)
         self._annealing = CosineAnnealingLR(self._optimizer, steps) if settings.schedule == "cosine" else None
         self._order = generator(seed, BATCHES)
         self._drawn_from = self._order.get_state()
@@ -93,3 +92,11 @@ class Course:
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
         self.seconds = state["seconds"]
         go_on(state["random"], self._device)
+
+
+def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The fused kernels update all weights in one call: with nets this small the calls are what costs."""
+    weights, decay = parameters_of(model), settings.weight_decay
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(weights, settings.lr, weight_decay=decay, fused=True)
+    return torch.optim.SGD(weights, settings.lr, settings.momentum, weight_decay=decay, fused=True)

@@ -111,6 +111,3 @@ class Choice:
     @property
     def _gpus(self) -> float:
         return self.gpus_per_trial or 0.0
-
-
-LOCAL = Choice()

@@ -170,12 +170,15 @@ class _Worker:
 
 @functools.cache
 def _context() -> SpawnContext | ForkServerContext:
-    """How processes are made: where it is known to be safe, of one that has imported torch once for all of them."""
+    """How processes are made: where it is known to be safe, of one that has imported torch once for all of them.
+
+    And its compiler, which torch's optimizers import when the first one is made.
+    """
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # Nothing of ours or the user's, which a worker reads as it is when it begins.
-    context.set_forkserver_preload(["torch"])
+    context.set_forkserver_preload(["torch", "torch._dynamo"])
     return context
 
 
