@@ -9,7 +9,8 @@ from torch import Tensor
 from dropover.lab.attacks import ATTACKS, Attack
 from dropover.lab.attacks.parts.climbing import Inside, climb
 from dropover.lab.attacks.parts.losses import cross_entropy, margin_ratio
-from dropover.lab.attacks.parts.task import Ball, Task
+from dropover.lab.attacks.parts.task import Ball, Task, runners_up
+from dropover.validation import whole
 
 _MOMENTUM = 0.75
 # Of the steps since the last checkpoint, the share that must have raised the loss for the step to keep its length.
@@ -27,6 +28,19 @@ def apgd(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
 def apgd_dlr(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
     """Climb the difference-of-logits ratio, otherwise like `apgd`."""
     return climb(task, margin_ratio, lambda ball: _AdaptiveSteps(ball, steps), steps=steps, restarts=restarts)
+
+
+def apgd_t(task: Task, *, steps: int = 100, restarts: int = 1, classes: int = 9) -> list[Tensor]:
+    """Climb the targeted difference-of-logits ratio towards one class after the other; any wrong class will do.
+
+    The `classes` are those of the greatest wrong logits on the clean image, at least 1; otherwise like `apgd`.
+    """
+    whole("classes", classes, 1)
+
+    def make(ball: Ball) -> _AdaptiveSteps:
+        return _AdaptiveSteps(ball, steps)
+
+    return climb(task, margin_ratio, make, steps=steps, restarts=restarts, towards=runners_up(task, classes))
 
 
 def checkpoints(steps: int) -> list[int]:
@@ -110,3 +124,5 @@ class _AdaptiveSteps:
 ATTACKS.add(Attack("apgd", ("apgd-ce",), "momentum steps that find their own length, up the cross-entropy", apgd))
 _SCALE_FREE = "like apgd on the difference-of-logits ratio, which no logit scale hides"
 ATTACKS.add(Attack("apgd-dlr", (), _SCALE_FREE, apgd_dlr, loss="margin"))
+_ONE_BY_ONE = "like apgd-dlr towards one wrong class after the other"
+ATTACKS.add(Attack("apgd-t", ("apgd-targeted",), _ONE_BY_ONE, apgd_t, loss="margin"))

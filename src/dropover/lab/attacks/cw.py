@@ -1,12 +1,11 @@
 """Carlini & Wagner's L2 attack (2017): the nearest adversarial image, whatever its distance."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
 from dropover.lab.attacks.parts.losses import margin
+from dropover.lab.attacks.parts.nearest import Nearest
 from dropover.lab.attacks.parts.task import Task
 from dropover.validation import number, whole
 
@@ -31,35 +30,18 @@ def cw(
     for name, value in (("lr", lr), ("c", c)):
         if number(name, value, 0) == 0:
             raise ValueError(f"{name} must be above 0, got 0")
-    images = task.images[task.open].clone()
-    nearest = _Nearest(images, torch.full((len(images),), torch.inf, device=images.device))
-    weight = torch.full_like(nearest.distance, c)
+    nearest = Nearest(task)
+    weight = torch.full_like(nearest.distance[task.open], c)
     low, high = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
     for _ in range(searches if len(weight) else 0):
         fell = _descend(task, nearest, weight, steps, lr, confidence)
         high = high.where(~fell, weight)
         low = low.where(fell, weight)
         weight = torch.where(high.isinf(), weight * 10, (low + high) / 2)
-    adversarial = [task.images.clone() for _ in task.eps]
-    for images, eps in zip(adversarial, task.eps, strict=True):
-        near = nearest.distance <= eps
-        images[task.open[near]] = nearest.images[near]
-    return adversarial
+    return nearest.within_each_ball()
 
 
-@dataclass(frozen=True)
-class _Nearest:
-    """The nearest adversarial image of each open image, and its distance; infinitely far until there is one."""
-
-    images: Tensor
-    distance: Tensor
-
-    def keep(self, x: Tensor, distance: Tensor, hit: Tensor) -> None:
-        better = hit & (distance < self.distance)
-        self.images[better], self.distance[better] = x[better], distance[better]
-
-
-def _descend(task: Task, nearest: _Nearest, weight: Tensor, steps: int, lr: float, confidence: float) -> Tensor:
+def _descend(task: Task, nearest: Nearest, weight: Tensor, steps: int, lr: float, confidence: float) -> Tensor:
     """One run of Adam with one c for each image, of which `nearest` keeps the successes; returns which images fell."""
     clean = task.images[task.open]
     w0 = ((2 * clean - 1) * _INNERMOST).atanh()
@@ -73,7 +55,7 @@ def _descend(task: Task, nearest: _Nearest, weight: Tensor, steps: int, lr: floa
         assert response.gradient is not None
         distance = task.norm.length(x - clean)
         hit = (response.values > 0) & (response.values >= confidence)
-        nearest.keep(x, distance, hit)
+        nearest.keep(x, task.open, hit)
         fell |= hit
         short = (confidence - response.values).clamp_min(0)
         if step % max(1, steps // 10) == 0:

@@ -1,6 +1,7 @@
 """Projected gradient ascent: the loop that every iterative gradient attack shares, and steps of one length."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -49,26 +50,33 @@ def climb(
     steps: int,
     restarts: int = 1,
     random_start: bool = True,
+    towards: Sequence[Tensor | None] = (None,),
 ) -> list[Tensor]:
     """Climb `loss` within each ε of the images and keep the best image found.
 
     A model whose inference is random has no images that have fallen; there the best is the one of the greatest loss.
 
     There are `restarts` climbs in each ball, at least 1, which begin at a random point of it, or else at the clean
-    image. Each has `steps` steps, at least 1, which `make_steps` makes for it.
+    image. Each has `steps` steps, at least 1, which `make_steps` makes for it. With `towards`, as many for each of
+    these classes (N,), to which the loss pulls; None are the task's own.
     """
     whole("steps", steps, 1)
     whole("restarts", restarts, 1)
     # A loss that doesn't fit the number of classes says so before any work is done.
-    loss(task.clean.logits[:0], task.labels[:0], None if task.targets is None else task.targets[:0])
+    tasks = [replace(task, toward=toward) for toward in towards]
+    for each in tasks:
+        none, aim = each.open[:0], each.aim
+        loss(task.clean.logits[none], task.labels[none], None if aim is None else aim[none])
     generator = task.generator()
     # Drawn for all images and before anything else, so that they are the same for every model.
     starts = [task.norm.uniform(task.images, generator) if random_start else None for _ in range(restarts)]
 
     def search(ball: Ball, standing: Tensor) -> Tensor:
-        for start in starts:
-            pieces = task.pieces(standing)
-            standing = torch.cat([_climb_once(ball, loss, make_steps(ball), steps, start, piece) for piece in pieces])
+        for aimed in [replace(ball, task=each) for each in tasks]:
+            for start in starts:
+                pieces = task.pieces(standing)
+                ends = [_climb_once(aimed, loss, make_steps(aimed), steps, start, piece) for piece in pieces]
+                standing = torch.cat(ends)
         return standing
 
     return task.in_each_ball(search, torch.full((len(task.images),), -torch.inf, device=task.images.device))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from dropover.lab.attacks.parts.losses import Loss
+from dropover.lab.attacks.parts.losses import Loss, margin
 from dropover.lab.attacks.parts.norms import NORMS, Norm
 from dropover.lab.streams import random_states_kept
 from dropover.validation import choice, number, settle, whole
@@ -133,10 +133,10 @@ class Task:
     """One batch under attack: images (N, C, H, W) with pixels in [0, 1], and their classes (N,).
 
     The model, from images to logits, is in evaluation mode and its weights want no gradient. The radii `eps` rise;
-    `targets` are the classes to reach (N,), None if any wrong one will do; gradients are averaged over `draws` passes;
-    all random numbers come from `seed`, which does not depend on the model. The indices `open` are of the images to
-    attack: those that the model gets right, or all where its inference is random, since there no single pass settles
-    anything.
+    `targets` are the classes to reach (N,), None if any wrong one will do; losses pull towards the classes `toward`
+    (N,), by default these; gradients are averaged over `draws` passes; all random numbers come from `seed`, which does
+    not depend on the model. The indices `open` are of the images to attack: those that the model gets right, or all
+    where its inference is random, since there no single pass settles anything.
     """
 
     model: nn.Module
@@ -148,23 +148,30 @@ class Task:
     clean: CleanPass
     draws: int
     seed: int
+    toward: Tensor | None = None
     open: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         right = self.clean.logits.argmax(1) == self.labels
         settle(self, open=(right | self.clean.random).nonzero().squeeze(1))
 
+    @property
+    def aim(self) -> Tensor | None:
+        """The classes (N,) that losses pull to, if any."""
+        return self.targets if self.toward is None else self.toward
+
     def response(self, x: Tensor, which: Tensor, loss: Loss, *, gradient: bool = True) -> Response:
         """The model's to perturbed images `x`, made from the images `which`: a mean where inference is random."""
         labels = self.labels[which]
         targets = None if self.targets is None else self.targets[which]
+        toward = None if self.aim is None else self.aim[which]
         total, slope = torch.zeros(len(x), device=x.device), None
         fallen = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         for _ in range(self.draws):
             point = x.detach().requires_grad_(gradient)
             with torch.set_grad_enabled(gradient):
                 logits = self.model(point)
-                values = loss(logits, labels, targets)
+                values = loss(logits, labels, toward)
             if gradient:
                 (of_draw,) = torch.autograd.grad(values.sum(), point)
                 slope = of_draw if slope is None else slope + of_draw
@@ -173,6 +180,13 @@ class Task:
                 guess = logits.detach().argmax(1)
                 fallen = guess != labels if targets is None else guess == targets
         return Response(total, slope, fallen)
+
+    def fells(self, x: Tensor, which: Tensor) -> Tensor:
+        """Whether perturbed images `x`, made from the images `which`, are what the attack wants (bool, (n,)).
+
+        Where inference is random, by the mean of `draws` passes.
+        """
+        return self.response(x, which, margin, gradient=False).values > 0
 
     def in_each_ball(self, search: Callable[["Ball", Tensor], Tensor], values: Tensor) -> list[Tensor]:
         """Search the ball of each ε in turn for the best images (N, C, H, W); at an ε the best up to it.
@@ -220,6 +234,15 @@ class Ball:
         better = (response.values > self.values[which]) | response.fallen
         self.best[which[better]], self.values[which[better]] = x[better], response.values[better]
         return better
+
+
+def runners_up(task: Task, count: int) -> list[Tensor | None]:
+    """The wrong classes (N,) of the greatest clean logits, one after the other; a targeted task's own target alone."""
+    if task.targets is not None:
+        return [None]
+    wrong = task.clean.logits.scatter(1, task.labels[:, None], -torch.inf)
+    ranked = wrong.sort(1, descending=True).indices
+    return list(ranked[:, : min(count, ranked.shape[1] - 1)].unbind(1))
 
 
 def targets_of(rule: str | None, clean: CleanPass, labels: Tensor, generator: torch.Generator) -> Tensor | None:
