@@ -92,7 +92,7 @@ def winners_cnn() -> nn.Module:
     net = plain_cnn()
     for name, module in list(net.named_children()):
         if isinstance(module, nn.ReLU):
-            setattr(net, name, WinnersTakeAll(0.1))
+            setattr(net, name, WinnersTakeAll(0.15))
     return net
 
 
@@ -108,11 +108,11 @@ class Base:
 
 BASES = {
     "plain": Base(plain_cnn),
-    "winners": Base(winners_cnn),
+    "winners": Base(winners_cnn, epochs=20),
     "dropout": Base(with_layers(lambda: Dropout(0.3), "last-conv", "fc", "features")),
-    "fdd1d": Base(with_layers(lambda: DensityDropout(1, rescale="none"), "fc", "features")),
-    "flipover": Base(with_layers(lambda: Flipover(0.3), "fc", "features")),
-    "fgsm": Base(plain_cnn, fgsm(0.25), 20, 5e-3),
+    "fdd1d": Base(with_layers(lambda: DensityDropout(1, rescale="none"), "fc"), epochs=15),
+    "flipover": Base(with_layers(lambda: Flipover(0.3), "fc"), epochs=15),
+    "fgsm": Base(plain_cnn, fgsm(0.3), 20, 5e-3),
     "pgd-weak": Base(plain_cnn, pgd(0.1), 16),
     "pgd": Base(plain_cnn, pgd(0.2), 20),
     "pgd-dropout": Base(with_layers(lambda: Dropout(0.2), "fc", "features"), pgd(0.2), 20),
