@@ -114,7 +114,7 @@ class Subject:
         """
         draws, radius = self.generator(label), self.eps if eps is None else eps
         found = [self.images[:0]]
-        for number, part in enumerate(torch.split(which, _BATCH)):
+        for number, part in enumerate(torch.split(which, _BATCH) if len(which) else ()):
             known = CleanPass(self.clean[part], self.random)
             # The votes must not be cast with the very draws that the attack has seen.
             with seeded(self.seed, f"{stream(label)} {number}", part.device):
@@ -133,8 +133,8 @@ class Subject:
 
     def logits(self, images: Tensor, label: str = "scoring") -> Tensor:
         """Logits (n, classes) of one pass over images (n, C, H, W)."""
-        parts = [self.clean[:0]] if len(self.clean) else []
-        for number, part in enumerate(torch.split(images, _BATCH)):
+        parts = [] if len(images) else [self.clean[:0]]
+        for number, part in enumerate(torch.split(images, _BATCH) if len(images) else ()):
             with seeded(self.seed, f"{stream(label)} {number}", part.device), torch.no_grad():
                 parts.append(self.model(part))
         return torch.cat(parts)

@@ -215,6 +215,8 @@ class Task:
 
     def pieces(self, which: Tensor) -> Sequence[Tensor]:
         """The images `which`, cut into as many as are best worked on at once."""
+        if not len(which):
+            return []
         return torch.split(which, _PIECE * torch.get_num_threads()) if which.device.type == "cpu" else [which]
 
     def generator(self, index: int = 0) -> torch.Generator:
