@@ -134,7 +134,7 @@ def audit(
 
 def _stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iterator[Callable[[], None]]:
     """The attacks, the checks, the ways through where one has failed, and at the end the bookkeeping."""
-    for planned in subject.budget.attacks_for(subject.classes):
+    for planned in subject.budget.attacks:
         yield partial(_attack, planned, subject, evidence)
     last = FAMILIES[-1]
     for check in in_order():
@@ -149,7 +149,7 @@ def _stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iter
 
 
 def _attack(planned: Planned, subject: Subject, evidence: Evidence) -> None:
-    which = evidence.standing
+    which = evidence.nearest(planned.share)
     with evidence.attempt(subject, planned.label, planned.role):
         found = subject.attacked(which, planned.label, planned.attack, **planned.settings)
         evidence.take(subject, which, found, planned.label)
