@@ -8,13 +8,14 @@ import importlib
 import pkgutil
 from typing import Any
 
-__all__ = ["Result", "Study", "Trial", "attack", "compare", "inspect", "places", "reproduce"]
+__all__ = ["Result", "Study", "Trial", "attack", "audit", "compare", "inspect", "places", "reproduce"]
 
 _HOMES = {
     "Result": "result",
     "Study": "study",
     "Trial": "running.trial",
     "attack": "measuring.attacking",
+    "audit": "auditing.audit",
     "compare": "comparing",
     "inspect": "report.inspecting",
     "places": "models.parts.users",

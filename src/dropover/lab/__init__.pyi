@@ -1,5 +1,6 @@
 """The lab's public names. Written by `python -m tests.stubs`."""
 
+from dropover.lab.auditing.audit import audit as audit
 from dropover.lab.comparing import compare as compare
 from dropover.lab.measuring.attacking import attack as attack
 from dropover.lab.models.parts.users import places as places

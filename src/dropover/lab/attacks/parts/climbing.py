@@ -76,7 +76,7 @@ def climb(
             for start in starts:
                 pieces = task.pieces(standing)
                 ends = [_climb_once(aimed, loss, make_steps(aimed), steps, start, piece) for piece in pieces]
-                standing = torch.cat(ends)
+                standing = torch.cat([standing[:0], *ends])
         return standing
 
     return task.in_each_ball(search, torch.full((len(task.images),), -torch.inf, device=task.images.device))

@@ -72,10 +72,17 @@ class Terms:
 def model_untouched(model: nn.Module) -> Iterator[None]:
     """Inside: evaluation mode, and no gradients for parameters. Afterwards, also after an error: as before.
 
-    What is put back: every submodule's training flag, every parameter's `requires_grad`, and the random state of the
-    CPU and of every accelerator that holds a parameter. Since no parameter asks for a gradient, no `.grad` changes.
+    What is put back: every submodule's training flag and buffers, every parameter's `requires_grad`, and the random
+    state of the CPU and of every accelerator that holds a parameter. Since no parameter asks for a gradient, no `.grad`
+    changes.
     """
     flags = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
     wanting = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
         with random_states_kept(parameter.device for parameter in model.parameters()):
@@ -87,6 +94,10 @@ def model_untouched(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in wanting:
             parameter.requires_grad_(True)
+        for module, name, buffer, content in buffers:
+            module._buffers[name] = buffer
+            if not torch.equal(buffer, content):
+                buffer.copy_(content)
         for module, training in flags:
             module.training = training
 
@@ -204,6 +215,8 @@ class Task:
 
     def pieces(self, which: Tensor) -> Sequence[Tensor]:
         """The images `which`, cut into as many as are best worked on at once."""
+        if not len(which):
+            return []
         return torch.split(which, _PIECE * torch.get_num_threads()) if which.device.type == "cpu" else [which]
 
     def generator(self, index: int = 0) -> torch.Generator:

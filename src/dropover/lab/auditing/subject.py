@@ -1,0 +1,179 @@
+"""The model under audit: asked always in the same way, every question counted, and left as it was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dropover.lab.attacks import ATTACKS
+from dropover.lab.attacks.parts.norms import NORMS, Norm
+from dropover.lab.attacks.parts.task import CleanPass, model_untouched
+from dropover.lab.auditing.budgets import Budget
+from dropover.lab.streams import generator, seeded
+
+_BATCH = 250
+
+
+def stream(name: str) -> str:
+    """The random stream that one part of an audit draws from."""
+    return f"audit {name}"
+
+
+class Watched(nn.Module):
+    """A model that takes float32 images and gives float32 logits, whatever its own precision; it counts both ways.
+
+    Attributes:
+        forwards: How many images have passed it.
+        gradients: Of how many of them a gradient was asked.
+        tamed: Whether gradients that are not finite reach an attack as 0, instead of ending it for their image.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.forwards = self.gradients = 0
+        self.tamed = True
+        self._type = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes) of images (N, C, H, W)."""
+        asked = x.requires_grad and torch.is_grad_enabled()
+        self.forwards += len(x)
+        self.gradients += len(x) if asked else 0
+        logits = self.model((_Tamed.apply(x) if asked and self.tamed else x).to(self._type))
+        if not isinstance(logits, Tensor) or not logits.is_floating_point():
+            kind = logits.dtype if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"the model must return logits, a tensor of real numbers, got {kind}")
+        if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
+            raise ValueError(f"the model must return logits ({len(x)}, classes), got the shape {tuple(logits.shape)}")
+        # A model that is cut off from its input has the gradient 0 instead of an error's.
+        return logits.float() + 0 * x.flatten(1).sum(1, keepdim=True) if asked else logits.float()
+
+
+class _Tamed(torch.autograd.Function):
+    """The identity, whose gradient is 0 where it isn't finite."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(_context: Any, *slopes: Tensor) -> Tensor:
+        return slopes[0].nan_to_num(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, the images that it is audited on, and how.
+
+    Attributes:
+        model: In evaluation mode, its weights wanting no gradient.
+        images: With pixels in [0, 1] (N, C, H, W), on the model's device like the labels.
+        labels: Their classes (N,).
+        eps: The radius of the ball, in pixels.
+        norm: Measures it.
+        seed: Of everything that is drawn.
+        budget: What may be spent.
+        clean: Logits on the images (N, classes).
+        random: Whether two passes differ.
+        draws: Gradients are averaged over so many passes.
+    """
+
+    model: Watched
+    images: Tensor
+    labels: Tensor
+    eps: float
+    norm: Norm
+    seed: int
+    budget: Budget
+    clean: Tensor
+    random: bool
+    draws: int = 1
+
+    @property
+    def classes(self) -> int:
+        """How many outputs the model has."""
+        return self.clean.shape[1]
+
+    @property
+    def votes(self) -> int:
+        """Passes that decide whether an image is right."""
+        return self.budget.votes if self.random else 1
+
+    def generator(self, name: str) -> torch.Generator:
+        """A generator at the start of a part's own stream."""
+        return generator(self.seed, stream(name))
+
+    def attacked(self, which: Tensor, label: str, attack: str, eps: float | None = None, **settings: Any) -> Tensor:
+        """What an attack makes of the images `which` (n,): images (n, C, H, W), in the ball of `eps`, or else of ours.
+
+        `label` names the random stream. It is a model's own: with `model` another than this one's is attacked.
+        """
+        draws, radius = self.generator(label), self.eps if eps is None else eps
+        found = [self.images[:0]]
+        for number, part in enumerate(torch.split(which, _BATCH) if len(which) else ()):
+            known = CleanPass(self.clean[part], self.random)
+            # The votes must not be cast with the very draws that the attack has seen.
+            with seeded(self.seed, f"{stream(label)} {number}", part.device):
+                found += ATTACKS.get(attack).run(
+                    self.model,
+                    self.images[part],
+                    self.labels[part],
+                    [radius],
+                    draws,
+                    known,
+                    norm=self.norm.name,
+                    eot=self.draws,
+                    **settings,
+                )
+        return torch.cat(found)
+
+    def logits(self, images: Tensor, label: str = "scoring") -> Tensor:
+        """Logits (n, classes) of one pass over images (n, C, H, W)."""
+        parts = [] if len(images) else [self.clean[:0]]
+        for number, part in enumerate(torch.split(images, _BATCH) if len(images) else ()):
+            with seeded(self.seed, f"{stream(label)} {number}", part.device), torch.no_grad():
+                parts.append(self.model(part))
+        return torch.cat(parts)
+
+    def right(self, images: Tensor, which: Tensor, label: str = "scoring", votes: int | None = None) -> Tensor:
+        """Whether the model gets images (n, C, H, W) right, made from the images `which` (n,): bool (n,).
+
+        Where inference is random, by a majority of passes. An output that isn't finite is not right.
+        """
+        times = self.votes if votes is None else votes
+        count = torch.zeros(len(images), device=images.device)
+        for vote in range(times):
+            logits = self.logits(images, f"{label} {vote}")
+            count += (logits.argmax(1) == self.labels[which]) & logits.isfinite().all(1)
+        return count > times / 2
+
+    def with_model(self, model: nn.Module) -> "Subject":
+        """The same images for another model: a changed copy of this one, or one that stands in for it."""
+        watched = Watched(model)
+        there = replace(self, model=watched)
+        return replace(there, clean=there.logits(self.images, "clean"))
+
+
+@contextmanager
+def opened(
+    model: nn.Module, images: Tensor, labels: Tensor, eps: float, norm: str, seed: int, budget: Budget
+) -> Iterator[Subject]:
+    """The subject of an audit; the model is put back as it was, also after an error.
+
+    Raises:
+        ValueError: the model returns something else than logits, or has fewer outputs than there are classes.
+    """
+    with model_untouched(model):
+        watched = Watched(model).eval()
+        scale = torch.ones(1, 1, 1, device=images.device)
+        bare = Subject(watched, images, labels, eps, NORMS[norm](scale), seed, budget, images.new_zeros(0, 2), False)
+        clean = bare.logits(images, "clean")
+        if int(labels.max()) >= clean.shape[1]:
+            raise ValueError(f"labels must be below {clean.shape[1]}, the model's outputs, got {int(labels.max())}")
+        again = bare.logits(images, "clean again")
+        differ = not torch.equal(clean.nan_to_num(), again.nan_to_num())
+        yield replace(bare, clean=clean, random=differ)
