@@ -52,15 +52,16 @@ class Quantized(Mask):
 
 
 class Steep(Mask):
-    """Pixels through a sigmoid so steep that its slope is 0 in float32 at nearly all of them."""
+    """Pixels through a staircase of sigmoids so steep that their slope is 0 in float32 but at the very edges."""
 
-    def __init__(self, net: nn.Module, steepness: float = 200.0) -> None:
+    def __init__(self, net: nn.Module, steepness: float = 2000.0, levels: int = 8) -> None:
         super().__init__(net)
         self.steepness = steepness
+        self.register_buffer("edges", (torch.arange(levels - 1) + 0.5) / (levels - 1))
 
     def before(self, x: Tensor) -> Tensor:
         """See `Mask`."""
-        return torch.sigmoid(self.steepness * (x - 0.5))
+        return torch.sigmoid(self.steepness * (x[..., None] - self.edges)).mean(-1)
 
 
 class Probabilities(Mask):
@@ -72,12 +73,11 @@ class Probabilities(Mask):
 
 
 class Annealed(Mask):
-    """Logits at a temperature that falls with the net's own confidence: they pass, but saturated to ±1."""
+    """Logits at a temperature that falls where the net is sure: cross-entropy is flat around every clean image."""
 
     def after(self, logits: Tensor) -> Tensor:
         """See `Mask`."""
-        centred = logits - logits.mean(1, keepdim=True)
-        return torch.tanh(centred * logits.std(1, keepdim=True).square())
+        return logits * (1 + logits.std(1, keepdim=True).detach()) ** 4
 
 
 class Detached(Mask):
@@ -193,22 +193,34 @@ class Abstaining(Mask):
         return torch.cat([logits, refused[:, None]], dim=1)
 
 
-class Voting(nn.Module):
-    """Nets that vote by their hard decisions; the share of votes is returned."""
+class Together(nn.Module):
+    """The mean of several nets' logits."""
 
-    def __init__(self, nets: list[nn.Module]) -> None:
+    def __init__(self, *nets: nn.Module) -> None:
         super().__init__()
         self.nets = nn.ModuleList(nets)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes)."""
+        return self.each(x).mean(0)
+
+    def each(self, x: Tensor) -> Tensor:
+        """The nets' own logits (nets, N, classes)."""
+        return torch.stack([net(x) for net in self.nets])
+
+
+class Voting(Together):
+    """Nets that vote by their hard decisions; a tie is broken by a whisper of the first's logits, without gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
         """Votes (N, classes)."""
-        logits = torch.stack([net(x) for net in self.nets])
-        votes = F.one_hot(logits.argmax(2), logits.shape[2]).float()
-        return votes.sum(0) + 0 * logits.sum(0)
+        logits = self.each(x)
+        votes = F.one_hot(logits.argmax(2), logits.shape[2]).float().sum(0)
+        return votes + 1e-3 * logits[0].softmax(1).detach() + 0 * logits.sum(0)
 
 
 class Memorised(Mask):
-    """Looks an image up among those that it knows, by where its nearest one is, and returns the stored answer."""
+    """Returns the stored answer for every image that is near one that it knows, and asks the net about no other."""
 
     def __init__(self, net: nn.Module, images: Tensor, labels: Tensor, reach: float) -> None:
         super().__init__(net)
@@ -226,7 +238,7 @@ class Memorised(Mask):
 class Purified(Mask):
     """Moves the image by gradient steps to where the net is surer before it answers: its forward calls backward."""
 
-    def __init__(self, net: nn.Module, steps: int = 3, step: float = 0.05) -> None:
+    def __init__(self, net: nn.Module, steps: int = 2, step: float = 0.05) -> None:
         super().__init__(net)
         self.steps, self.step = steps, step
 

@@ -5,7 +5,7 @@ Each is a factory too: `dropover audit panel_nets:FACTORY`, where FACTORY is the
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import masks
 import random_masks
@@ -33,7 +33,8 @@ class Entry:
         bases: The trained nets that it is made of.
         wrap: Makes it of these.
         eps: The radius, in L∞.
-        unmasked: Whether the first of `bases`, without what is around it, shows the true figure.
+        inside: Makes of them the net without what is around it, whose worst case is the true figure.
+        allowed: The verdicts that are right for it, where they aren't those of its truth.
     """
 
     planted: str
@@ -42,12 +43,13 @@ class Entry:
     bases: tuple[str, ...]
     wrap: Callable[..., nn.Module] = lambda net: net
     eps: float = 0.25
-    unmasked: bool = True
+    inside: Callable[..., nn.Module] = lambda net, *_: net
+    allowed: tuple[str, ...] = ()
 
     @property
     def right(self) -> tuple[str, ...]:
         """The verdicts that are right for it."""
-        return RIGHT[self.truth]
+        return self.allowed or RIGHT[self.truth]
 
 
 _SAME = "the net inside is the plain one, whose fall is measured without the mask"
@@ -55,8 +57,8 @@ _OWN = "APGD on the margin leaves it no better than guessing"
 _DRAWN = "averaged over draws it falls like the plain net inside"
 
 
-def _masked(planted: str, wrap: Callable[..., nn.Module], *more: str, why: str = _SAME) -> Entry:
-    return Entry(planted, "masked", why, ("plain", *more), wrap)
+def _masked(planted: str, wrap: Callable[..., nn.Module], *more: str, why: str = _SAME, **others: Any) -> Entry:
+    return Entry(planted, "masked", why, ("plain", *more), wrap, **others)
 
 
 def _memorised(net: nn.Module) -> nn.Module:
@@ -79,7 +81,6 @@ ENTRIES: dict[str, Entry] = {
         "masked",
         "an attack by its logits alone breaks it",
         ("winners",),
-        unmasked=False,
     ),
     "probabilities": _masked("sharp probabilities returned for logits", masks.Probabilities),
     "detached": _masked("a detach in the middle, with a faint useless path beside it", masks.Detached),
@@ -106,6 +107,7 @@ ENTRIES: dict[str, Entry] = {
         ("pgd",),
         _not_a_number,
         0.2,
+        allowed=("upper bound only",),
     ),
     "abstains": _masked(
         "an eleventh class, “I abstain”", masks.Abstaining, why="an abstention is no right answer; the net inside falls"
@@ -120,13 +122,21 @@ ENTRIES: dict[str, Entry] = {
     "straight-through": _masked("pixels at two bits, with a backward that hides it", masks.StraightThrough),
     "misled": _masked("a backward that points the other way", masks.Misled),
     "thermometer": _masked("pixels as thermometers", masks.Thermometer),
-    "votes": _masked("three nets voting by hard labels", lambda *nets: masks.Voting(list(nets)), "dropout", "flipover"),
+    "votes": _masked(
+        "three nets voting by hard labels",
+        masks.Voting,
+        "dropout",
+        "flipover",
+        why="the mean of their logits, which has a gradient, falls",
+        inside=masks.Together,
+    ),
     "memorised": _masked(
         "the stored answer for known test images and all that is near",
         _memorised,
-        why="near an image that it knows it answers from memory; the net inside falls",
+        why="no attack reaches beyond what it remembers; its figure is of these images alone, and the net inside falls",
+        allowed=("upper bound only",),
     ),
-    "alternating": _masked("two nets that answer by turns", random_masks.Alternating, "dropout"),
+    "alternating": _masked("two nets that answer by turns", random_masks.Alternating, "dropout", inside=masks.Together),
 }
 
 

@@ -22,22 +22,22 @@ class DropoutKept(Mask):
 
 
 class Pruned(Mask):
-    """Stochastic activation pruning after every hidden layer (Dhillon et al. 2018)."""
+    """Stochastic activation pruning before and after the linear layers that are hidden (Dhillon et al. 2018)."""
 
     def __init__(self, net: nn.Module, fraction: float = 1.0) -> None:
         super().__init__(copy.deepcopy(net))
-        insert(self.net, {nn.ReLU: StochasticActivationPruning(fraction)})
+        insert(self.net, {name: StochasticActivationPruning(fraction) for name in ("last-conv", "fc", "features")})
 
 
 class Resized(Mask):
-    """The image shrunk to a random size and put at a random place (Xie et al. 2018)."""
+    """The image shrunk by up to two pixels and put at a random place (Xie et al. 2018)."""
 
     def before(self, x: Tensor) -> Tensor:
         """See `Mask`."""
         full = x.shape[-1]
-        side = int(torch.randint(full - 5, full + 1, ()))
+        side = int(torch.randint(full - 2, full + 1, ()))
         top, left = (int(torch.randint(0, full - side + 1, ())) for _ in range(2))
-        small = F.interpolate(x, (side, side), mode="nearest")
+        small = F.interpolate(x, (side, side), mode="bilinear")
         return F.pad(small, (left, full - side - left, top, full - side - top))
 
 
