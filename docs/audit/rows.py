@@ -63,10 +63,10 @@ def _claimed(net: nn.Module, x: Tensor, y: Tensor, eps: float, attack: str) -> f
 
 
 def _true(entry: Entry, seed: int, x: Tensor, y: Tensor) -> float:
-    """Of the net without what is around it: the worst case over two APGDs and Square."""
+    """Of the net without what is around it: the worst case over two APGDs, either loss."""
     net = entry.inside(*(trained(base, seed) for base in entry.bases))
     stands = torch.ones(len(y), dtype=torch.bool)
-    for attack in ({"name": "apgd", "steps": 50}, {"name": "apgd-dlr", "steps": 100}, {"name": "square"}):
+    for attack in ("apgd", "apgd-dlr"):
         if stands.any():
-            stands[stands.clone()] = lab.attack(net, x[stands], y[stands], entry.eps, **attack).right[0]
+            stands[stands.clone()] = lab.attack(net, x[stands], y[stands], entry.eps, attack, steps=50).right[0]
     return float(stands.double().mean())
