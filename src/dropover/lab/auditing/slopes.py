@@ -1,4 +1,4 @@
-"""The margin and its gradient at any points, as a check sees them: in pieces, and averaged over draws that it repeats."""
+"""The margin and its gradient at any points, as a check sees them: averaged over draws that it can repeat."""
 
 from dataclasses import dataclass
 

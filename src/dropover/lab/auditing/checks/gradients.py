@@ -149,7 +149,7 @@ for _name, _why, _source, _advice, _make in (
     ),
     (
         "logit scale",
-        "Where logits are large or tiny, a cross-entropy's gradient vanishes, and one on margins finds what it doesn't.",
+        "Where logits are large, a cross-entropy's gradient vanishes, and a margin's finds what it doesn't.",
         "published adversarially trained models lose 2 to 4 points between PGD and AutoAttack (Croce & Hein 2020)",
         "Believe attacks on the margin; divide the logits by their scale before they are attacked.",
         _unhidden,
