@@ -41,6 +41,12 @@ class Watched(nn.Module):
         self.tamed = True
         self._type = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
 
+    @property
+    def rounding(self) -> float:
+        """What the arithmetic may add to a logit, as a share of the largest: its type's, on a GPU that of TF32."""
+        exact = all(each.device.type == "cpu" for each in self.model.parameters())
+        return max(torch.finfo(self._type).eps, 0.0 if exact else 2.0**-10)
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, C, H, W)."""
         asked = x.requires_grad and torch.is_grad_enabled()
