@@ -79,7 +79,7 @@ ENTRIES: dict[str, Entry] = {
     "winners": Entry(
         "k-winners-take-all instead of ReLU",
         "masked",
-        "an attack by its logits alone breaks it",
+        "its activations jump, which hides the slope; it falls all the same",
         ("winners",),
     ),
     "probabilities": _masked("sharp probabilities returned for logits", masks.Probabilities),

@@ -16,8 +16,8 @@ from dropover.lab.data import Data, mnist_5k
 from dropover.lab.models.small_cnn import small_cnn
 
 WIDTH, BATCH = 0.25, 50
-FOLDER = Path(os.environ.get("PANEL", "results/panel"))
-"""Where trained nets are kept, one file each; a second call trains nothing."""
+FOLDER = Path(os.environ.get("PANEL", Path(__file__).parents[2] / "results" / "panel"))
+"""Where trained nets are kept, one file each; a second call trains nothing, and another recipe needs another folder."""
 
 
 class WinnersTakeAll(nn.Module):
