@@ -65,7 +65,7 @@ def audited(
     with opened(model, images, right if labels is None else labels, eps, norm, seed, BUDGETS["quick"]) as subject:
         subject = with_draws(subject)
         evidence = Evidence.of_clean(subject)
-        for planned in subject.budget.attacks_for(subject.classes)[:3]:
+        for planned in subject.budget.attacks[:2]:
             which = evidence.standing
             with evidence.attempt(subject, planned.label, planned.role):
                 found = subject.attacked(which, planned.label, planned.attack, **planned.settings)
@@ -145,7 +145,7 @@ PLANTED = {
     "jagged": (lambda model: Around(model, rippled, same), "not jagged"),
     "rounded": (lambda model: Around(model, rounded, same), "no ball, no image stands"),
     "optimizes": (lambda model: Around(model, lambda x: refined(model, x), same), "no optimizing in inference"),
-    "mostly noise": (lambda model: Around(model, lambda x: x + 3 * torch.randn_like(x), same), "draws averaged"),
+    "mostly noise": (lambda model: Around(model, same, lambda z: z * torch.randn_like(z)), "draws averaged"),
 }
 
 
