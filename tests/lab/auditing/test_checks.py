@@ -93,6 +93,11 @@ def same(x: Tensor) -> Tensor:
     return x
 
 
+def strewn(x: Tensor) -> Tensor:
+    """The identity but for a little noise, whose gradient goes where chance has it."""
+    return x + 1e-3 * torch.randn_like(x) + (x - x.detach()) * 100 * torch.randn_like(x)
+
+
 class Backwards(torch.autograd.Function):
     """The identity, whose gradient points the other way."""
 
@@ -145,7 +150,7 @@ PLANTED = {
     "jagged": (lambda model: Around(model, rippled, same), "not jagged"),
     "rounded": (lambda model: Around(model, rounded, same), "no ball, no image stands"),
     "optimizes": (lambda model: Around(model, lambda x: refined(model, x), same), "no optimizing in inference"),
-    "mostly noise": (lambda model: Around(model, same, lambda z: z * torch.randn_like(z)), "draws averaged"),
+    "mostly noise": (lambda model: Around(model, strewn, same), "draws averaged"),
 }
 
 
