@@ -4,7 +4,6 @@ import math
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from dropover.lab.auditing.budgets import WHITE_BOX
 from dropover.lab.auditing.checks import CHECKS, Check, Reading, allowed
