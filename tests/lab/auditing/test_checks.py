@@ -195,3 +195,24 @@ def test_a_model_that_gets_nothing_right_or_always_says_the_same_stops_no_check(
             for check in in_order():
                 if check.family in FAMILIES:
                     assert made(check, subject, evidence).passed is not None
+
+
+@pytest.mark.parametrize("way", ["grad", "backward", "the tensor's own", "jacobian", "torch.func"])
+def test_a_search_inside_of_a_model_is_found_by_whatever_name_it_asks_for_a_gradient(way: str) -> None:
+    def searched(x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            point = x.detach().requires_grad_()
+            if way == "grad":
+                torch.autograd.grad(point.square().sum(), point)
+            elif way == "backward":
+                torch.autograd.backward(point.square().sum())
+            elif way == "the tensor's own":
+                point.square().sum().backward()  # type: ignore[no-untyped-call]
+            elif way == "jacobian":
+                torch.autograd.functional.jacobian(lambda z: z.square().sum(), point)  # type: ignore[no-untyped-call]
+            else:
+                torch.func.grad(lambda z: z.square().sum())(point)
+        return x
+
+    found = checked(Around(net(0), searched, same), 0, "no optimizing in inference")
+    assert found.passed is False
