@@ -6,7 +6,16 @@ from functools import cached_property
 import pandas as pd
 
 from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import Audit, Column, Figure, Judge, audits, columns, figures, worst_levels
+from dropover.lab.judging.comparison import (
+    Column,
+    Figure,
+    Judge,
+    MarginCheck,
+    columns,
+    figures,
+    margin_checks,
+    worst_levels,
+)
 from dropover.lab.judging.conclusion import Conclusion
 from dropover.lab.judging.measures import Measure
 from dropover.lab.judging.verdict_table import verdict_table
@@ -46,19 +55,19 @@ class Answer:
         return [arm.label for arm in self.study.arms if any(arm.label in column.figures for column in self.columns)]
 
     @cached_property
-    def audits(self) -> list[Audit]:
+    def margin_checks(self) -> list[MarginCheck]:
         """Every arm's cross-entropy attacks against margin losses."""
-        return audits(self.table, self.study, self.images)
+        return margin_checks(self.table, self.study, self.images)
 
     @cached_property
     def margin(self) -> list[str]:
         """What the margin losses found, in a sentence; empty if they did not run."""
-        return [line for line in (verdicts.audit_headline(self.audits),) if line]
+        return [line for line in (verdicts.margin_headline(self.margin_checks),) if line]
 
     @cached_property
     def conclusion(self) -> Conclusion:
         """What the verdicts say together, for whoever knows no statistics."""
-        return Conclusion(self.study, self.columns, self.audits)
+        return Conclusion(self.study, self.columns, self.margin_checks)
 
     @property
     def remedy(self) -> str:
@@ -128,4 +137,4 @@ class Answer:
         """How far to believe an arm's figures under attack, in words."""
         attacks = [attack.label for attack in self.study.evaluation.attacks]
         worst = [figure for figure in self._worst if figure.arm == arm]
-        return verdicts.robustness([audit for audit in self.audits if audit.arm == arm], worst, attacks)
+        return verdicts.robustness([check for check in self.margin_checks if check.arm == arm], worst, attacks)
