@@ -1,5 +1,6 @@
 """What the figures say, in plain words, and what they can't say."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -9,6 +10,7 @@ from dropover.lab.judging import statistics as st
 from dropover.lab.judging.comparison import SIGNS, Figure, MarginCheck
 from dropover.lab.judging.deciding import Comparison
 from dropover.lab.judging.measures import Measure
+from dropover.lab.judging.soundness import MARKS, Soundness
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.study import Study
@@ -164,6 +166,16 @@ def robustness(margin_checks: Sequence[MarginCheck], worst: Sequence[Figure], at
         f"To believe: the worst over all attacks, image by image: {kept}. "
         f"Still an upper bound: only {', '.join(attacks)} {'was' if len(attacks) == 1 else 'were'} tried.",
     ]
+
+
+def audited(found: Soundness) -> str:
+    """What the audits of an arm's seeds came to, in a sentence."""
+    where = f"ε = {found.level:g}{' (L2)' * (found.norm == 'l2')}"
+    counts = Counter(found.verdicts.values())
+    several = len(found.verdicts) > 1
+    seeds = ", ".join(f"{name}{f' ({counts[name]} seeds)' if several else ''}" for name in MARKS if counts[name])
+    grounds = f": {found.grounds}" if found.grounds else ""
+    return f"Audit at {where}: {found.mark} {seeds}; it leaves {100 * found.accuracy:.1f} %{grounds}."
 
 
 def _radius(check: MarginCheck) -> str:
