@@ -18,6 +18,7 @@ LEGEND = (
     "Audit of figures under attack: ✓ supported, ≤ upper bound only (a check failed), ✗ broken (other attacks leave "
     "less than the 95 % interval holds); of several seeds the worst."
 )
+_KINDS = ("failed", "could not be made")
 COLUMNS = (
     "arm",
     "seed",
@@ -117,9 +118,6 @@ class Soundness:
         names = dict.fromkeys(name for names in of_seeds for name in names)
         times = {name: sum(name in names for names in of_seeds) for name in names}
         return [f"{name}{f' ({times[name]} of {count} seeds)' if count > 1 else ''}" for name in names]
-
-
-_KINDS = ("failed", "could not be made")
 
 
 def soundness(table: pd.DataFrame, study: Study, label: str, level: float | None) -> dict[str, Soundness]:
