@@ -78,8 +78,8 @@ _FULL = (*_white_box(100, 100), _targeted("apgd-t", 100), *_others(100, 5000))
 BUDGETS: dict[str, Budget] = {
     each.name: each
     for each in (
-        Budget("quick", 200, 50, _QUICK, draws=16, votes=9, exams=20),
-        Budget("standard", 1000, 100, _STANDARD, draws=32, votes=25, exams=50),
-        Budget("full", None, 200, _FULL, draws=128, votes=49, exams=200),
+        Budget("quick", 200, 50, _QUICK, draws=8, votes=9, exams=20),
+        Budget("standard", 1000, 100, _STANDARD, draws=16, votes=25, exams=50),
+        Budget("full", None, 200, _FULL, draws=64, votes=49, exams=200),
     )
 }
