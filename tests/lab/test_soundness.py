@@ -25,7 +25,7 @@ def audited(left: Mapping[str, float], checks: Mapping[str, Mapping[tuple[str, i
     rows = []
     for arm, share in left.items():
         for seed in plain.study.seeds:
-            rows += [(arm, seed, "audited_images", math.nan, IMAGES), (arm, seed, "audit", EPS, share)]
+            rows += [(arm, seed, "audit images", EPS, IMAGES), (arm, seed, "audit", EPS, share)]
             rows += [
                 (arm, seed, f"audit: {name}", EPS, outcomes.get((arm, seed), 1.0))
                 for name, outcomes in (checks or {"order": {}}).items()

@@ -63,7 +63,6 @@ def test_rows_are_those_of_the_contract(rows: dict[tuple[str, float | None], flo
     assert {place for place in audits if place[0] == "audit"} == {("audit", 0.1)}
     assert set(rows) - audits == {
         ("clean", None),
-        ("audited_images", None),
         ("seconds", None),
         ("images_per_second", None),
         ("attacked_per_second", None),

@@ -14,8 +14,8 @@ import pandas as pd
 
 from dropover.lab.judging.deciding import Values
 from dropover.lab.judging.scales import ScaleName
-from dropover.lab.records.labels import AT_INFERENCE, AUDIT, OF_CORRECT, WORST
-from dropover.lab.records.rows import ATTACKED, AUDITED, CLEAN, PER_SECOND, Row
+from dropover.lab.records.labels import AT_INFERENCE, AUDIT, AUDITED, OF_CORRECT, WORST
+from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, Row
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import MeasureSettings, Study
 
@@ -23,7 +23,7 @@ __all__ = ["Measure", "first_figure", "fitted", "logged", "measure_of", "returne
 
 MARGIN = 0.01
 """Of the reference's mean: the margin of what isn't a share, where the study gives none."""
-SPEEDS = ("seconds", "images_per_second", PER_SECOND, ATTACKED, AUDITED)
+SPEEDS = ("seconds", "images_per_second", PER_SECOND, ATTACKED)
 """What is measured beside, and not judged."""
 SHARES = {
     "acc", "accuracy", "ap", "auc", "auprc", "auroc", "dice", "f1", "iou", "map", "miou", "precision", "recall",
@@ -204,7 +204,7 @@ def first_figure(study: Study, trial: TrialKey, rows: Iterable[Row]) -> str:
 def _of_images(study: Study) -> set[str]:
     """The labels of what is scored by images."""
     attacks = (attack.label for attack in study.evaluation.attacks)
-    return {CLEAN, *WORST.values(), *AUDIT.values(), *study.evaluation.noise, *attacks}
+    return {CLEAN, *WORST.values(), *AUDIT.values(), *AUDITED.values(), *study.evaluation.noise, *attacks}
 
 
 def _labels(table: pd.DataFrame) -> Iterable[str]:

@@ -8,8 +8,7 @@ import pandas as pd
 
 from dropover.lab.auditing.verdict import BROKEN, SUPPORTED, UPPER_BOUND, VerdictName, interval_of
 from dropover.lab.judging.comparison import attacks_in, values_at
-from dropover.lab.records.labels import AUDIT, WORST
-from dropover.lab.records.rows import AUDITED
+from dropover.lab.records.labels import AUDIT, AUDITED, WORST
 from dropover.lab.study import Study
 
 MARKS: dict[VerdictName, str] = {SUPPORTED: "✓", UPPER_BOUND: "≤", BROKEN: "✗"}
@@ -143,7 +142,7 @@ def trial_audits(table: pd.DataFrame, study: Study, norm: str, level: float) -> 
     here = table[table["level"] == level]
     checks = [name for name in dict.fromkeys(here["measure"]) if name.startswith(start)]
     outcomes = {name.removeprefix(start): values_at(here, study, name, level) for name in checks}
-    images = values_at(table, study, AUDITED, None)
+    images = values_at(here, study, AUDITED[norm], level)
     return {
         arm: {
             seed: TrialAudit(

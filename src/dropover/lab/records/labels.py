@@ -8,7 +8,9 @@ OF_CORRECT, AT_INFERENCE = " (of correct)", " at inference"
 WORST = {"linf": rows.WORST, "l2": f"{rows.WORST} l2"}
 """The label of the worst case over all attacks of a norm."""
 AUDIT = {"linf": rows.AUDIT, "l2": f"{rows.AUDIT} l2"}
-"""The label of what the audit of a norm leaves; what those of its checks begin with."""
+"""The label of what the audit of a norm leaves, with which those of its checks begin."""
+AUDITED = {norm: f"{audit} images" for norm, audit in AUDIT.items()}
+"""The label of how many images it is of."""
 
 
 def label(measure: str, level: float | None, norm: str, of: str, inference_rate: float | None) -> str:

@@ -54,7 +54,7 @@ def audit_rows(
     report: Callable[[float, str], None],
     say: Callable[[str], None],
 ) -> list[Row]:
-    """For each norm attacked the share that an audit leaves and how each of its checks came out; the images audited.
+    """For each norm attacked the share that an audit leaves and of how many images; how each check came out.
 
     It is made of the attacked images, at most the quick budget's, with the layers' own rates at inference.
 
@@ -81,9 +81,8 @@ def audit_rows(
             say(f"No audit in {radius.norm}: it needs ε in pixels, or one std for all channels")
             continue
         found = audit(model, attacked.images, attacked.labels, eps=radius.pixels, norm=radius.norm, seed=seed)
-        if not rows:
-            rows.append(Row(AUDITED, None, len(found.index)))
         rows.append(Row(AUDIT, radius.eps, found.accuracy, radius.norm))
+        rows.append(Row(AUDITED, radius.eps, len(found.index), radius.norm))
         for check in found.checks:
             passed = math.nan if check.passed is None else float(check.passed)
             rows.append(Row(f"{CHECK}{check.name}", radius.eps, passed, radius.norm))

@@ -13,7 +13,7 @@ from dropover.lab.devices import device_of
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
 from dropover.lab.records.checkpoints import Pace
-from dropover.lab.records.rows import ATTACKED, AUDITED, CLEAN, PER_SECOND, WORST, Row, of_audit, share
+from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, WORST, Row, of_audit, share
 from dropover.lab.running.audited import audit_rows
 from dropover.lab.running.figures import as_number
 from dropover.lab.running.images import train_on_images
@@ -24,7 +24,7 @@ from dropover.lab.study import Arm, Study
 from dropover.lab.user_code import factory_named
 
 SECONDS = "seconds"
-RESERVED = (CLEAN, WORST, f"{WORST} l2", PER_SECOND, ATTACKED, AUDITED)
+RESERVED = (CLEAN, WORST, f"{WORST} l2", PER_SECOND, ATTACKED)
 """What a function can't call its measures: figures of ours."""
 # Share of a trial's work that is training, for the progress bar alone.
 _TRAINING_SHARE = 0.8

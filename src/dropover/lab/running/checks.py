@@ -19,7 +19,7 @@ from dropover.lab.models.parts.placed_layers import with_a_rate
 from dropover.lab.models.parts.positions import PositionError
 from dropover.lab.models.parts.users import layer_of
 from dropover.lab.noise import NOISES
-from dropover.lab.records.labels import AT_INFERENCE, AUDIT, OF_CORRECT, WORST
+from dropover.lab.records.labels import AT_INFERENCE, AUDIT, AUDITED, OF_CORRECT, WORST
 from dropover.lab.records.rows import PER_SECOND, of_audit
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Arm, AttackSettings, DataSettings, FunctionSettings, Study
@@ -214,7 +214,7 @@ class _Check:
         """Every attack, and whether their labels and units go together."""
         labels: dict[str, int] = {}
         units: dict[str, tuple[int, list[float]]] = {}
-        taken = {*_MEASURES, *WORST.values(), *AUDIT.values(), *NOISES.names()}
+        taken = {*_MEASURES, *WORST.values(), *AUDIT.values(), *AUDITED.values(), *NOISES.names()}
         for index, settings in enumerate(self.study.evaluation.attacks):
             key, label = f"evaluation.attacks[{index}]", settings.label
             if label in labels:
