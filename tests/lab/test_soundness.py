@@ -104,6 +104,12 @@ def test_the_table_of_audits_has_a_row_for_every_trial():
     assert (table["accuracy"] <= table["high"]).all()
 
 
+def test_a_worst_case_that_was_audited_is_not_told_to_be_believed_by_itself():
+    found = audited({"a": 0.1})
+    assert not any("To believe" in line for line in found.robustness("a"))
+    assert any("To believe" in line for line in found.robustness("b"))
+
+
 def test_without_audits_nothing_is_said_of_them():
     found = audited({})
     assert found.audits.empty

@@ -160,12 +160,13 @@ class Answer:
         ]
 
     def robustness(self, arm: str) -> list[str]:
-        """How far to believe an arm's figures under attack, in words."""
+        """How far to believe an arm's figures under attack, in words: by the audit at its ε, else by the attacks."""
+        audited = {
+            (WORST[norm], eps): soundness(self.table, self.study, WORST[norm], eps)
+            for norm, eps in audit_places(self.table)
+        }
+        there = {place: of_arms[arm] for place, of_arms in audited.items() if arm in of_arms}
         attacks = [attack.label for attack in self.study.evaluation.attacks]
-        worst = [figure for figure in self._worst if figure.arm == arm]
+        worst = [each for each in self._worst if each.arm == arm and (each.measure, each.level) not in there]
         said = verdicts.robustness([check for check in self.margin_checks if check.arm == arm], worst, attacks)
-        return [*self._of_audit(arm), *said]
-
-    def _of_audit(self, arm: str) -> list[str]:
-        found = [(norm, soundness(self.table, self.study, WORST[norm], eps)) for norm, eps in audit_places(self.table)]
-        return [verdicts.audited(of_arms[arm]) for _, of_arms in found if arm in of_arms]
+        return [*map(verdicts.audited, there.values()), *said]

@@ -138,7 +138,7 @@ def robustness(margin_checks: Sequence[MarginCheck], worst: Sequence[Figure], at
 
     Args:
         margin_checks: What the margin loss did to the arm, at each ε.
-        worst: The arm's worst case over all attacks of a norm, one figure for each ε.
+        worst: The arm's worst case over all attacks of a norm, one figure for each ε without an audit.
         attacks: The labels of the attacks that were run.
     """
     lines = []
