@@ -41,7 +41,8 @@ def along_steps(curves: Curves) -> str:
 def surface(points: Sequence[Sequence[float]]) -> str:
     """The margin around an image: blue where the model is right, red where it isn't."""
     rows = pd.DataFrame(points, columns=["along", "across", "margin"])
-    half = 0.5 * (rows["along"].drop_duplicates().sort_values().diff().min() or 0.1)
+    # A bit more than half, so that no background shines through.
+    half = 0.51 * (rows["along"].drop_duplicates().sort_values().diff().min() or 0.1)
     for name in ("along", "across"):
         rows[f"{name}_from"], rows[f"{name}_to"] = rows[name] - half, rows[name] + half
     most = max(float(rows["margin"].abs().max()), 1e-12)

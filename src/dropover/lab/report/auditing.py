@@ -46,6 +46,7 @@ def render(audit: Audit, title: str, classes: Sequence[str], asked: Mapping[str,
             title=title,
             asked={name: value for name, value in asked.items() if value is not None},
             date=date,
+            of_255=_of_255(audit.eps),
             norm=NORM_NAMES[audit.norm],
             meaning=_MEANING[audit.verdict],
             colors=charts.colors_of(list(against)),
@@ -70,6 +71,12 @@ def mark(check: Checked) -> str:
 def number(value: float | None) -> str:
     """A figure or threshold in a few digits."""
     return "–" if value is None else f"{value:.3g}"
+
+
+def _of_255(eps: float) -> int | None:
+    """ε in steps of a byte, where it is whole ones."""
+    steps = 255 * eps
+    return round(steps) if steps < 255 and abs(steps - round(steps)) < 1e-6 else None
 
 
 def _fallen(audit: Audit) -> list[tuple[str, int]]:
