@@ -92,6 +92,7 @@ def audit(
         share = None if claim is None else _number("claim", claim)
         asked = Asked(_number("eps", eps), norm, share, budget, seed)  # type: ignore[arg-type]  # it checks the budget
         net, images = _given(named)
+        results.mkdir(parents=True, exist_ok=True)
         supported = _audit(net, images, asked, results, named)
     raise typer.Exit(0 if supported else 1)
 

@@ -23,7 +23,7 @@ Change = Callable[[dict[str, Any]], object]
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("audit")
-    audited(Layered(), folder, eps=0.1)
+    audited(Layered(), folder)
     return folder
 
 
@@ -57,8 +57,7 @@ def test_what_was_kept_is_what_is_recomputed(tmp_path: Path, rate: float, norm: 
     found = lab.verify(Layered(rate), tmp_path, *examples(Layered()))
     assert found, str(found)
     assert found.verdict == audit.verdict
-    if not rate:
-        assert found.accuracy == audit.accuracy
+    assert found.accuracy == pytest.approx(audit.accuracy, abs=0.05 if rate else 0)
 
 
 def test_the_model_is_left_as_it_was(folder: Path) -> None:
@@ -94,7 +93,7 @@ def test_a_file_that_is_gone_is_named(folder: Path, name: str) -> None:
         (lambda facts: facts.update(verdict="upper bound only"), "follows from the images and the checks"),
         (lambda facts: facts["checks"][0].update(passed=None), "follows from the images and the checks"),
         (lambda facts: facts["checks"].pop(), "the checks in audit.json are not those that an audit makes"),
-        (lambda facts: facts.update(eps=0.01), "adversarial images are outside of the ball"),
+        (lambda facts: facts.update(eps=0.001), "adversarial images are outside of the ball"),
         (lambda facts: facts.pop("eps"), "lacks what an audit has"),
         (lambda facts: facts.update(felled_by=["pgd"] * 40), "names what felled images that stand"),
     ],
@@ -117,7 +116,10 @@ def moved(name: str, by: float) -> Change:
     [
         (moved("adversarial", 1.0), "adversarial images have pixels outside of [0, 1]"),
         (moved("adversarial", 0.2), "adversarial images are outside of the ball"),
-        (lambda tensors: tensors.update(adversarial=tensors["images"]), "adversarial images otherwise than is written"),
+        (
+            lambda tensors: tensors.update(adversarial=tensors["images"].clone()),
+            "adversarial images otherwise than is written",
+        ),
         (lambda tensors: tensors.update(stands=torch.ones(40, dtype=torch.bool)), "otherwise than is written"),
         (lambda tensors: tensors.update(labels=tensors["labels"].flip(0)), "clean images otherwise than is written"),
         (lambda tensors: tensors.update(images=tensors["images"][:3]), "doesn't hold as many images"),
@@ -144,5 +146,5 @@ def test_another_model_is_found(folder: Path, model: nn.Module) -> None:
 
 
 def test_a_folder_without_an_audit_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no finished audit: it has no audit.json"):
+    with pytest.raises(FileNotFoundError, match="there is no finished audit"):
         lab.verify(Layered(), tmp_path)

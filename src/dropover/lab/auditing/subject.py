@@ -147,12 +147,15 @@ class Subject:
 
         Where inference is random, by a majority of passes. An output that isn't finite is not right.
         """
-        times = self.votes if votes is None else votes
+        return self.share_right(images, which, label, self.votes if votes is None else votes) > 0.5
+
+    def share_right(self, images: Tensor, which: Tensor, label: str, votes: int) -> Tensor:
+        """The share of so many passes that get images (n, C, H, W) right, made from the images `which`: (n,)."""
         count = torch.zeros(len(images), device=images.device)
-        for vote in range(times):
+        for vote in range(votes):
             logits = self.logits(images, f"{label} {vote}")
             count += (logits.argmax(1) == self.labels[which]) & logits.isfinite().all(1)
-        return count > times / 2
+        return count / votes
 
     def with_model(self, model: nn.Module) -> "Subject":
         """The same images for another model: a changed copy of this one, or one that stands in for it."""

@@ -102,7 +102,7 @@ class Checkpoints:
             write(self.path, lambda file: _fill(file, content))
         except OSError as error:
             # Training is worth more than the chance to go on with it.
-            self._notify(f"{self.path} can't be written ({error.strerror}): a trial that is stopped begins anew")
+            self._notify(f"{self.path} can't be written ({error.strerror}): {self._what} begins anew if it is stopped")
             self.path = None
         if leaving.is_asked():
             leaving.leave()

@@ -55,6 +55,8 @@ def audit(
         OSError: the files can't be written.
     """
     terms, folder = Asked(eps, norm, claim, budget, seed), None if out is None else Path(out)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     found, identity = audited(model, images, labels, terms, folder, report)
     if folder is not None:
         names = tuple(map(str, range(found.classes))) if classes is None else tuple(classes)
