@@ -1,6 +1,6 @@
 """The model under audit: asked always in the same way, every question counted, and left as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -32,6 +32,7 @@ class Watched(nn.Module):
         forwards: How many images have passed it.
         gradients: Of how many of them a gradient was asked.
         tamed: Whether gradients that are not finite reach an attack as 0, instead of ending it for their image.
+        heard: Called after each pass, by whoever tells how far the audit is.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -39,6 +40,7 @@ class Watched(nn.Module):
         self.model = model
         self.forwards = self.gradients = 0
         self.tamed = True
+        self.heard: Callable[[], None] = lambda: None
         self._type = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
 
     @property
@@ -58,6 +60,7 @@ class Watched(nn.Module):
             raise ValueError(f"the model must return logits, a tensor of real numbers, got {kind}")
         if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
             raise ValueError(f"the model must return logits ({len(x)}, classes), got the shape {tuple(logits.shape)}")
+        self.heard()
         # A model that is cut off from its input has the gradient 0 instead of an error's.
         return logits.float() + 0 * x.flatten(1).sum(1, keepdim=True) if asked else logits.float()
 
@@ -155,12 +158,15 @@ class Subject:
 
         Where inference is random, by a majority of passes. An output that isn't finite is not right.
         """
-        times = self.votes if votes is None else votes
+        return self.share_right(images, which, label, self.votes if votes is None else votes) > 0.5
+
+    def share_right(self, images: Tensor, which: Tensor, label: str, votes: int) -> Tensor:
+        """The share of so many passes that get images (n, C, H, W) right, made from the images `which`: (n,)."""
         count = torch.zeros(len(images), device=images.device)
-        for vote in range(times):
+        for vote in range(votes):
             logits = self.logits(images, f"{label} {vote}")
             count += (logits.argmax(1) == self.labels[which]) & logits.isfinite().all(1)
-        return count > times / 2
+        return count / votes
 
     def part(self, which: Tensor) -> "Subject":
         """The same with the images `which` (n,) alone."""

@@ -51,6 +51,7 @@ BESIDE_TRIALS = (
     "lab/running/events.py",
     "lab/running/guard.py",
     "lab/running/heartbeat.py",
+    "lab/running/kept_nets.py",
     "lab/running/mailbox.py",
     "lab/running/queue.py",
     "lab/running/runner.py",

@@ -70,7 +70,7 @@ def audit_rows(
     if not wanted:
         return []
     # Statistics and checks take a while to import, which trials without attacks are spared.
-    from dropover.lab.auditing.audit import audit
+    from dropover.lab.auditing.audit import Asked, audited
 
     attacked = examples.chosen(balanced_prefix(examples.labels, study.evaluation.attack_images or len(examples.labels)))
     rows: list[Row] = []
@@ -80,7 +80,8 @@ def audit_rows(
         if radius.pixels is None:
             say(f"No audit in {radius.norm}: it needs ε in pixels, or one std for all channels")
             continue
-        found = audit(model, attacked.images, attacked.labels, eps=radius.pixels, norm=radius.norm, seed=seed)
+        asked = Asked(radius.pixels, radius.norm, seed=seed)
+        found, _ = audited(model, attacked.images, attacked.labels, asked)
         rows.append(Row(AUDIT, radius.eps, found.accuracy, radius.norm))
         rows.append(Row(AUDITED, radius.eps, len(found.index), radius.norm))
         for check in found.checks:
