@@ -65,7 +65,7 @@ def audited(
     with opened(model, images, right if labels is None else labels, eps, norm, seed, BUDGETS["quick"]) as subject:
         subject = with_draws(subject)
         evidence = Evidence.of_clean(subject)
-        for planned in subject.budget.attacks_for(subject.classes)[:3]:
+        for planned in subject.budget.attacks[:2]:
             which = evidence.standing
             with evidence.attempt(subject, planned.label, planned.role):
                 found = subject.attacked(which, planned.label, planned.attack, **planned.settings)
@@ -216,3 +216,13 @@ def test_a_search_inside_of_a_model_is_found_by_whatever_name_it_asks_for_a_grad
 
     found = checked(Around(net(0), searched, same), 0, "no optimizing in inference")
     assert found.passed is False
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_two_classes_are_enough(hidden: bool) -> None:
+    two = Around(net(0), same, lambda z: (1e4 if hidden else 1) * torch.stack([z[:, :2].amax(1), z[:, 2:].amax(1)], 1))
+    with audited(two, 0, labels=drawn(0)[1] // 2) as (subject, evidence):
+        failed = [
+            each.name for each in in_order() if each.family in FAMILIES and not made(each, subject, evidence).passed
+        ]
+    assert failed == (["logit scale"] if hidden else [])

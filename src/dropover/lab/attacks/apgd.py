@@ -1,4 +1,4 @@
-"""Auto-PGD on the cross-entropy and on the difference-of-logits ratio (Croce & Hein 2020)."""
+"""Auto-PGD on the cross-entropy, the margin and the difference-of-logits ratio (Croce & Hein 2020)."""
 
 import math
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
 from dropover.lab.attacks.parts.climbing import Inside, climb
-from dropover.lab.attacks.parts.losses import cross_entropy, margin_ratio
+from dropover.lab.attacks.parts.losses import cross_entropy, margin, margin_ratio
 from dropover.lab.attacks.parts.task import Ball, Task, runners_up
 from dropover.validation import whole
 
 _MOMENTUM = 0.75
 # Of the steps since the last checkpoint, the share that must have raised the loss for the step to keep its length.
 _RISING = 0.75
+# The classes that a targeted difference-of-logits ratio is made of.
+_RATIO_NEEDS = 4
 
 
 def apgd(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
@@ -25,6 +27,11 @@ def apgd(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
     return climb(task, cross_entropy, lambda ball: _AdaptiveSteps(ball, steps), steps=steps, restarts=restarts)
 
 
+def apgd_margin(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
+    """Climb the margin between logits, for two classes or three, where no ratio can be; otherwise like `apgd`."""
+    return climb(task, margin, lambda ball: _AdaptiveSteps(ball, steps), steps=steps, restarts=restarts)
+
+
 def apgd_dlr(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
     """Climb the difference-of-logits ratio, otherwise like `apgd`."""
     return climb(task, margin_ratio, lambda ball: _AdaptiveSteps(ball, steps), steps=steps, restarts=restarts)
@@ -33,14 +40,16 @@ def apgd_dlr(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]
 def apgd_t(task: Task, *, steps: int = 100, restarts: int = 1, classes: int = 9) -> list[Tensor]:
     """Climb the targeted difference-of-logits ratio towards one class after the other; any wrong class will do.
 
-    The `classes` are those of the greatest wrong logits on the clean image, at least 1; otherwise like `apgd`.
+    The `classes` are those of the greatest wrong logits on the clean image, at least 1; otherwise like `apgd`. Where a
+    model knows fewer than four, the ratio has no meaning and the margin of the class takes its place.
     """
     whole("classes", classes, 1)
+    loss = margin_ratio if task.clean.logits.shape[1] >= _RATIO_NEEDS else margin
 
     def make(ball: Ball) -> _AdaptiveSteps:
         return _AdaptiveSteps(ball, steps)
 
-    return climb(task, margin_ratio, make, steps=steps, restarts=restarts, towards=runners_up(task, classes))
+    return climb(task, loss, make, steps=steps, restarts=restarts, towards=runners_up(task, classes))
 
 
 def checkpoints(steps: int) -> list[int]:
@@ -122,6 +131,8 @@ class _AdaptiveSteps:
 
 
 ATTACKS.add(Attack("apgd", ("apgd-ce",), "momentum steps that find their own length, up the cross-entropy", apgd))
+_ANY_CLASSES = "like apgd on the margin between logits, for two classes or more"
+ATTACKS.add(Attack("apgd-margin", (), _ANY_CLASSES, apgd_margin, loss="margin"))
 _SCALE_FREE = "like apgd on the difference-of-logits ratio, which no logit scale hides"
 ATTACKS.add(Attack("apgd-dlr", (), _SCALE_FREE, apgd_dlr, loss="margin"))
 _ONE_BY_ONE = "like apgd-dlr towards one wrong class after the other"
