@@ -18,7 +18,7 @@ from dropover.lab.auditing.randomness import with_draws
 from dropover.lab.auditing.subject import Subject, opened
 
 FAMILIES = ("randomness", "gradients", "order", "convergence")
-COUNT, CLASSES, EPS = 80, 4, 0.05
+COUNT, CLASSES, EPS = 80, 4, 0.1
 
 
 @cache
