@@ -55,7 +55,7 @@ def _huge(share: float, tolerated: float, subject: Subject, evidence: Evidence) 
     which = evidence.attackable[: subject.budget.probed]
     whole = 1.0 if subject.norm.name == "linf" else math.sqrt(subject.images[0].numel())
     tried, standing = len(which), which
-    for number, (attack, steps) in enumerate(((_on_margins(subject), 10), ("pgd", 20), (_on_margins(subject), 40))):
+    for number, (attack, steps) in enumerate((("apgd-margin", 10), ("pgd", 20), ("apgd-margin", 40))):
         label = f"ball of {share} box {number}"
         settings = {"step": 0.1} if attack == "pgd" else {}
         found = subject.attacked(standing, label, attack, eps=share * whole, steps=steps, **settings)
@@ -69,10 +69,6 @@ def _chance(subject: Subject, evidence: Evidence) -> Reading:
     classes = torch.bincount(subject.labels[evidence.right])
     most = int(classes.amax()) / int(classes.sum()) if len(evidence.attackable) else 0.0
     return _huge(0.5, most, subject, evidence)
-
-
-def _on_margins(subject: Subject) -> str:
-    return "apgd-dlr" if subject.classes > 2 else "apgd-margin"
 
 
 for _name, _why, _source, _make in (
