@@ -15,17 +15,18 @@ from dropover.lab.attacks.parts.norms import NORMS
 from dropover.lab.attacks.parts.task import CleanPass, clean_pass, model_untouched
 from dropover.lab.streams import generator, seeded
 
-GRADIENT = ["bim", "pgd", "pgd-margin", "apgd", "apgd-dlr"]
+GRADIENT = ["bim", "pgd", "pgd-margin", "apgd", "apgd-margin", "apgd-dlr", "apgd-t"]
 STARTED = [name for name in GRADIENT if name != "bim"]
 NORMED = [(attack.name, norm) for attack in ATTACKS for norm in attack.norms]
 # Enough to reach the optimum of an affine model.
 LONG: dict[str, dict[str, Any]] = {
     "fgsm": {}, "bim": {"steps": 15}, "pgd": {"steps": 80}, "pgd-margin": {"steps": 80}, "apgd": {"steps": 30},
-    "apgd-dlr": {"steps": 30}, "cw": {"steps": 300, "searches": 6, "c": 0.1}, "square": {"queries": 600},
+    "apgd-margin": {"steps": 30}, "apgd-dlr": {"steps": 30}, "apgd-t": {"steps": 30}, "fab": {"steps": 10},
+    "cw": {"steps": 300, "searches": 6, "c": 0.1}, "square": {"queries": 600},
 }  # fmt: skip
 SHORT: dict[str, dict[str, Any]] = {
-    "apgd": {"steps": 8}, "apgd-dlr": {"steps": 8}, "cw": {"steps": 40, "searches": 4, "lr": 0.1},
-    "square": {"queries": 30},
+    "apgd": {"steps": 8}, "apgd-margin": {"steps": 8}, "apgd-dlr": {"steps": 8}, "apgd-t": {"steps": 8},
+    "fab": {"steps": 8}, "cw": {"steps": 40, "searches": 4, "lr": 0.1}, "square": {"queries": 30},
 }  # fmt: skip
 COUNT, CLASSES = 64, 4
 # Per norm: what the dual norm of w is, and radii at which some images of the affine model fall.
@@ -162,7 +163,7 @@ def test_more_eps_never_helps_the_defender(name: str) -> None:
     assert int(kept[-1].sum()) < COUNT
 
 
-@pytest.mark.parametrize("name", ["bim", "pgd", "apgd"])
+@pytest.mark.parametrize("name", ["bim", "pgd", "apgd", "apgd-margin", "apgd-t", "fab"])
 def test_what_has_fallen_or_was_wrong_is_not_looked_at_again(name: str) -> None:
     class Counting(Fragile):
         def forward(self, x: Tensor) -> Tensor:
@@ -266,16 +267,28 @@ def test_random_starts_are_uniform_in_the_ball(norm: str) -> None:
     assert shares == pytest.approx([0.5**4, 0.8**4, 1.0], abs=0.025)
 
 
-def test_more_restarts_never_help_the_defender() -> None:
+@pytest.mark.parametrize("name", ["pgd", "apgd-t", "fab"])
+def test_more_restarts_never_help_the_defender(name: str) -> None:
     model, images = Fragile().eval(), images_inside()
     labels = model(images).argmax(1)
-    right = [model(attack("pgd", model, images, labels, 0.02, steps=2, restarts=n)).argmax(1) == labels for n in (1, 4)]
+    right = [model(attack(name, model, images, labels, 0.02, steps=2, restarts=n)).argmax(1) == labels for n in (1, 4)]
     assert not (right[1] & ~right[0]).any()
 
 
 class Noisy(Affine):
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) + 5 * torch.randn(len(x), 1)
+
+
+@pytest.mark.parametrize(("name", "norm"), NORMED)
+def test_a_model_whose_inference_is_random_is_no_easier_afterwards(name: str, norm: str) -> None:
+    model, images, eps = Noisy(), images_inside(), SOME_FALL[norm][-1]
+    labels = (model.score(images) > 0).long()
+    before = model.score(images).detach()
+    found = attack(name, model, images, labels, eps, norm=norm, eot=4, **LONG[name])
+    pushed = (before - model.score(found)) * before.sign()
+    assert float(length(found - images, norm).max()) <= eps * (1 + 1e-5)
+    assert bool(pushed.mean() > 0)
 
 
 def test_a_model_whose_inference_is_random_is_attacked_on_every_image() -> None:
@@ -303,13 +316,14 @@ def test_averaged_gradients_find_more_where_inference_is_random() -> None:
 
 
 @pytest.mark.parametrize("rule", ["least-likely", "runner-up", "random"])
-@pytest.mark.parametrize("name", ["pgd", "apgd-dlr", "cw", "square"])
+@pytest.mark.parametrize("name", ["pgd", "apgd-margin", "apgd-dlr", "apgd-t", "fab", "cw", "square"])
 def test_a_targeted_attack_reaches_its_class(name: str, rule: str) -> None:
     model, images = Fragile().eval(), images_anywhere()
     logits = model(images)
     labels = logits.argmax(1)
     order = logits.argsort(1, descending=True)
-    settings = {**SHORT, "pgd": {"step": 0.25}, "cw": {"steps": 60, "searches": 6, "lr": 0.1}}.get(name, {})
+    longer = {"pgd": {"step": 0.25}, "cw": {"steps": 60, "searches": 6, "lr": 0.1}, "fab": {"steps": 40}}
+    settings = {**SHORT, **longer}.get(name, {})
     settings = {**settings, "queries": 300} if name == "square" else settings
     adversarial = attack(name, model, images, labels, 20.0 if name == "cw" else 1.0, target=rule, **settings)
     guess = model(adversarial).argmax(1)
@@ -405,6 +419,11 @@ def test_settings_out_of_range_are_refused(
         ("pgd", {"units": "normalised", "std": 0}, ValueError, "std must be above 0, got 0"),
         ("pgd", {"eot": 0}, ValueError, "eot must be at least 1, got 0"),
         ("pgd", {"stepz": 3}, TypeError, "stepz"),
+        ("apgd-t", {"classes": 0}, ValueError, "classes must be at least 1, got 0"),
+        ("apgd-t", {"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+        ("fab", {"classes": 1.5}, TypeError, "classes must be a whole number, got 1.5"),
+        ("fab", {"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+        ("fab", {"restarts": 0}, ValueError, "restarts must be at least 1, got 0"),
         ("cw", {"lr": 0}, ValueError, "lr must be above 0, got 0"),
         ("square", {"p": 2}, ValueError, r"p must be in \[0, 1\], got 2"),
     ],
@@ -446,9 +465,13 @@ def test_settings_are_keyword_only_so_that_a_study_can_be_checked() -> None:
         assert set(kinds[1:]) <= {inspect.Parameter.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize("name", ["pgd-margin", "apgd-dlr"])
-def test_a_loss_that_needs_more_classes_says_so(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "least"),
+    [("pgd-margin", "", 3), ("apgd-dlr", "", 3), ("apgd-t", "targeted ", 4)],
+)
+def test_a_loss_that_needs_more_classes_says_so(name: str, kind: str, least: int) -> None:
     model, images = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), torch.rand(3, 1, 4, 4)
     labels = torch.zeros(3, dtype=torch.int64)
-    with pytest.raises(ValueError, match="the difference-of-logits ratio needs at least 3 classes, got 2"):
+    said = f"the {kind}difference-of-logits ratio needs at least {least} classes, got 2"
+    with pytest.raises(ValueError, match=said):
         ATTACKS.get(name).run(model, images, labels, [0.0], generator(0, "attack"))

@@ -1,4 +1,4 @@
-"""Auto-PGD on the cross-entropy and on the difference-of-logits ratio (Croce & Hein 2020)."""
+"""Auto-PGD on the cross-entropy, the margin and the difference-of-logits ratio (Croce & Hein 2020)."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dropover.lab.attacks import ATTACKS, Attack
 from dropover.lab.attacks.parts.climbing import Inside, climb
-from dropover.lab.attacks.parts.losses import cross_entropy, margin_ratio
+from dropover.lab.attacks.parts.losses import cross_entropy, margin, margin_ratio
 from dropover.lab.attacks.parts.task import Ball, Task, runners_up
 from dropover.validation import whole
 
@@ -23,6 +23,11 @@ def apgd(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
     There are at least 1 of the `steps`, the paper's 100, and as many random starts as `restarts` says, at least 1.
     """
     return climb(task, cross_entropy, lambda ball: _AdaptiveSteps(ball, steps), steps=steps, restarts=restarts)
+
+
+def apgd_margin(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
+    """Climb the margin between logits, for two classes or three, where no ratio can be; otherwise like `apgd`."""
+    return climb(task, margin, lambda ball: _AdaptiveSteps(ball, steps), steps=steps, restarts=restarts)
 
 
 def apgd_dlr(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
@@ -122,6 +127,8 @@ class _AdaptiveSteps:
 
 
 ATTACKS.add(Attack("apgd", ("apgd-ce",), "momentum steps that find their own length, up the cross-entropy", apgd))
+_ANY_CLASSES = "like apgd on the margin between logits, for two classes or more"
+ATTACKS.add(Attack("apgd-margin", (), _ANY_CLASSES, apgd_margin, loss="margin"))
 _SCALE_FREE = "like apgd on the difference-of-logits ratio, which no logit scale hides"
 ATTACKS.add(Attack("apgd-dlr", (), _SCALE_FREE, apgd_dlr, loss="margin"))
 _ONE_BY_ONE = "like apgd-dlr towards one wrong class after the other"

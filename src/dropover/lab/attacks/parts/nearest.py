@@ -26,6 +26,14 @@ class Nearest:
         self._images[which[better]], self.distance[which[better]] = x[better], distance[better]
         return fallen
 
+    def stands(self, which: Tensor) -> Tensor:
+        """Which of the images `which` have not fallen in the smallest ball (bool, n): of the others all is known.
+
+        Where inference is random, none has ever fallen.
+        """
+        smallest = min((eps for eps in self._task.eps if eps > 0), default=0)
+        return (self.distance[which] > smallest) | self._task.clean.random
+
     def within_each_ball(self) -> list[Tensor]:
         """For each ε the images (N, C, H, W): the nearest one where it is in the ball, else the clean one."""
         near = [self.distance <= eps for eps in self._task.eps]
