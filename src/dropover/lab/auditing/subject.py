@@ -133,10 +133,14 @@ class Subject:
 
     def logits(self, images: Tensor, label: str = "scoring") -> Tensor:
         """Logits (n, classes) of one pass over images (n, C, H, W)."""
-        parts = [] if len(images) else [self.clean[:0]]
-        for number, part in enumerate(torch.split(images, _BATCH) if len(images) else ()):
+        return self.passed(self.model, images, label) if len(images) else self.clean[:0]
+
+    def passed(self, model: nn.Module, images: Tensor, label: str) -> Tensor:
+        """What a model, or a part of one, makes of images (n, C, H, W), at least one, in one pass without gradients."""
+        parts = []
+        for number, part in enumerate(torch.split(images, _BATCH)):
             with seeded(self.seed, f"{stream(label)} {number}", part.device), torch.no_grad():
-                parts.append(self.model(part))
+                parts.append(model(part))
         return torch.cat(parts)
 
     def right(self, images: Tensor, which: Tensor, label: str = "scoring", votes: int | None = None) -> Tensor:
