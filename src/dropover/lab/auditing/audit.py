@@ -1,19 +1,19 @@
 """`lab.audit`: a model, its images and a ball in, a verdict out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor, nn
 
 from dropover.lab.attacks.parts.norms import NORMS
+from dropover.lab.auditing import ways
 from dropover.lab.auditing.budgets import BUDGETS, BudgetName, Planned
 from dropover.lab.auditing.checks import FAMILIES, Check, Checked, in_order, made
 from dropover.lab.auditing.evidence import Attempt, Evidence
 from dropover.lab.auditing.randomness import with_draws
 from dropover.lab.auditing.subject import Subject, opened
 from dropover.lab.auditing.verdict import VerdictName, interval_of, judged
-from dropover.lab.auditing.ways import WAYS, tried
 from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.devices import device_of
 from dropover.lab.examples import pixels
@@ -78,6 +78,7 @@ def audit(
     claim: float | None = None,
     budget: BudgetName = "quick",
     seed: int = 0,
+    twins: Sequence[nn.Module] = (),
 ) -> Audit:
     """Try everything to fell a model's images within a ball, check that the trying was sound, and judge.
 
@@ -90,6 +91,8 @@ def audit(
         claim: The robust accuracy that is claimed, in [0, 1].
         budget: "quick", "standard" or "full".
         seed: Of everything that is drawn.
+        twins: Further models of the same classes, on the model's device, whose adversarial examples are tried on it:
+            other arms of a study, or the same net trained without a defense. They too are left as they were.
 
     Raises:
         TypeError, ValueError: an argument out of range, or a model that returns no logits.
@@ -105,7 +108,7 @@ def audit(
     there = device_of(model)
     index = balanced_prefix(labels, min(spent.images or len(labels), len(labels)))
     chosen = pixels(images[index].to(there)), labels[index].to(there)
-    with opened(model, *chosen, eps, norm, seed, spent) as subject:
+    with opened(model, *chosen, eps, norm, seed, spent, twins) as subject:
         subject, evidence = with_draws(subject), Evidence.of_clean(subject)
         checks: list[Checked] = []
         for stage in _stages(subject, evidence, checks):
@@ -141,8 +144,8 @@ def _stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iter
         if check.family != last:
             yield partial(_check, check, subject, evidence, checks)
     if not all(each.passed for each in checks):
-        for way in WAYS:
-            yield partial(tried, way, subject, evidence)
+        for way in ways.in_order():
+            yield partial(ways.tried, way, subject, evidence)
     for check in in_order():
         if check.family == last:
             yield partial(_check, check, subject, evidence, checks)

@@ -1,7 +1,7 @@
 """The model under audit: asked always in the same way, every question counted, and left as it was."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,6 +80,7 @@ class Subject:
         clean: Logits on the images (N, classes).
         random: Whether two passes differ.
         draws: Gradients are averaged over so many passes.
+        twins: Further models, in evaluation mode, whose adversarial examples are tried on this one.
     """
 
     model: Watched
@@ -92,6 +93,7 @@ class Subject:
     clean: Tensor
     random: bool
     draws: int = 1
+    twins: tuple[nn.Module, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -164,20 +166,33 @@ class Subject:
 
 @contextmanager
 def opened(
-    model: nn.Module, images: Tensor, labels: Tensor, eps: float, norm: str, seed: int, budget: Budget
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    eps: float,
+    norm: str,
+    seed: int,
+    budget: Budget,
+    twins: Sequence[nn.Module] = (),
 ) -> Iterator[Subject]:
-    """The subject of an audit; the model is put back as it was, also after an error.
+    """The subject of an audit; the model and its twins are put back as they were, also after an error.
 
     Raises:
-        ValueError: the model returns something else than logits, or has fewer outputs than there are classes.
+        ValueError: a model returns something else than logits, or has fewer outputs than there are classes.
     """
-    with model_untouched(model):
+    with ExitStack() as kept:
+        for each in (model, *twins):
+            kept.enter_context(model_untouched(each))
         watched = Watched(model).eval()
         scale = torch.ones(1, 1, 1, device=images.device)
         bare = Subject(watched, images, labels, eps, NORMS[norm](scale), seed, budget, images.new_zeros(0, 2), False)
         clean = bare.logits(images, "clean")
         if int(labels.max()) >= clean.shape[1]:
             raise ValueError(f"labels must be below {clean.shape[1]}, the model's outputs, got {int(labels.max())}")
+        for number, twin in enumerate(twins):
+            outputs = bare.with_model(twin).classes
+            if int(labels.max()) >= outputs:
+                raise ValueError(f"labels must be below {outputs}, twin {number}'s outputs, got {int(labels.max())}")
         again = bare.logits(images, "clean again")
         differ = not torch.equal(clean.nan_to_num(), again.nan_to_num())
-        yield replace(bare, clean=clean, random=differ)
+        yield replace(bare, clean=clean, random=differ, twins=tuple(twins))

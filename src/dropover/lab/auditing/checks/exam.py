@@ -27,6 +27,8 @@ _CLOSENESS = 0.99
 """Where the classifier decides, on the way from the inner points (0) to the boundary point (1)."""
 _RIDGE = 1.0
 """Of the features' mean variance, what is added to each: with less, rare features decide, which climbs seldom meet."""
+_ROUNDING = 1e-6
+"""Of the scores, a gap that float32 can make."""
 _TRIES = 40
 """Points of a random search for each problem: about as many as the quick attacks take gradients."""
 _MISSED = 0.05
@@ -115,7 +117,7 @@ def _problem(subject: Subject, features: _Features, place: int, size: float) -> 
     across = torch.linalg.solve(spread, far - centre)
     scores, goal = inside @ across, far @ across
     gap = goal - scores.amax()
-    if not gap > 0:
+    if not gap > _ROUNDING * scores.abs().amax():
         return _Problem(None)
     scale = size / float(goal - scores.amin())
     at = scores.amax() + _CLOSENESS * gap

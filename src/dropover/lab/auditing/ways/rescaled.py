@@ -1,5 +1,8 @@
 """Logits brought to one size, and probabilities back to logits: nothing is lost in the softmax of a cross-entropy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -23,11 +26,12 @@ class _Rescaled(nn.Module):
         return 10 * logits / spread.clamp_min(_TINY)
 
 
-def _copy(subject: Subject, _evidence: Evidence) -> nn.Module:
+@contextmanager
+def _copy(subject: Subject, _evidence: Evidence) -> Iterator[nn.Module]:
     clean = subject.clean
     sums = clean.sum(1)
     probabilities = bool((clean >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
-    return _Rescaled(subject.model, probabilities)
+    yield _Rescaled(subject.model, probabilities)
 
 
 WAYS.add(Way("rescaled logits", "logits are brought to the size that a cross-entropy sees", _copy))
