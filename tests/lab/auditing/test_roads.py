@@ -81,9 +81,9 @@ class Whole(nn.Module):
 MASKS: dict[str, Callable[[Tensor], Tensor]] = {
     "rounded": lambda x: (x * 7).round() / 7,
     "detached": lambda x: x.detach(),
-    "zero": lambda x: Step.apply(x, 0.0),  # type: ignore[no-any-return]
-    "misled": lambda x: Step.apply(x, -1.0),  # type: ignore[no-any-return]
-    "not finite": lambda x: Step.apply(x, float("nan")),  # type: ignore[no-any-return]
+    "zero": lambda x: Step.apply(x, 0.0),
+    "misled": lambda x: Step.apply(x, -1.0),
+    "not finite": lambda x: Step.apply(x, float("nan")),
 }
 
 

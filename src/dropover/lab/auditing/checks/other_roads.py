@@ -37,7 +37,8 @@ def _noise(subject: Subject, evidence: Evidence) -> Reading:
     with evidence.attempt(subject, "random noise", _FAMILY):
         for turn in range(2 * _DRAWS):
             which = evidence.standing
-            evidence.take(subject, which, moved(which, turn % 2 == 1), "random noise")
+            if len(which):
+                evidence.take(subject, which, moved(which, turn % 2 == 1), "random noise")
     felled = before - len(evidence.standing)
     return Reading(felled, allowed(tried, _BY_NOISE), f"{felled} of {tried} images fell to it alone")
 
