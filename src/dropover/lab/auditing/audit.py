@@ -14,9 +14,6 @@ from dropover.lab.auditing.evidence import Attempt, Evidence
 from dropover.lab.auditing.randomness import with_draws
 from dropover.lab.auditing.subject import Subject, opened
 from dropover.lab.auditing.verdict import VerdictName, interval_of, judged
-from dropover.lab.data.parts.loading import balanced_prefix
-from dropover.lab.devices import device_of
-from dropover.lab.examples import pixels
 from dropover.validation import choice, number, whole
 
 
@@ -104,16 +101,13 @@ def audit(
     if claim is not None:
         number("claim", claim, 0, 1)
     whole("seed", seed, 0)
-    spent = BUDGETS[budget]
-    there = device_of(model)
-    index = balanced_prefix(labels, min(spent.images or len(labels), len(labels)))
-    chosen = pixels(images[index].to(there)), labels[index].to(there)
-    with opened(model, *chosen, eps, norm, seed, spent, twins) as subject:
-        subject, evidence = with_draws(subject), Evidence.of_clean(subject)
+    with opened(model, images, labels, eps, norm, seed, BUDGETS[budget], twins) as subject:
+        subject = with_draws(subject)
+        evidence = Evidence.of_clean(subject)
         checks: list[Checked] = []
         for stage in _stages(subject, evidence, checks):
             stage()
-    right, count = int(evidence.stands.sum()), len(index)
+    right, count = int(evidence.stands.sum()), len(evidence.stands)
     verdict = judged(right, count, subject.classes, claim, checks)
     return Audit(
         verdict.name,
@@ -126,7 +120,7 @@ def audit(
         tuple(evidence.attempts),
         evidence.worst,
         evidence.stands,
-        index,
+        subject.index,
         tuple(evidence.felled_by),
         eps,
         norm,
@@ -137,7 +131,7 @@ def audit(
 
 def _stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iterator[Callable[[], None]]:
     """The attacks, the checks, the ways through where one has failed, and at the end the bookkeeping."""
-    for planned in subject.budget.attacks_for(subject.classes):
+    for planned in subject.budget.attacks:
         yield partial(_attack, planned, subject, evidence)
     last = FAMILIES[-1]
     for check in in_order():
@@ -152,7 +146,7 @@ def _stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iter
 
 
 def _attack(planned: Planned, subject: Subject, evidence: Evidence) -> None:
-    which = evidence.standing
+    which = evidence.nearest(planned.share)
     with evidence.attempt(subject, planned.label, planned.role):
         found = subject.attacked(which, planned.label, planned.attack, **planned.settings)
         evidence.take(subject, which, found, planned.label)

@@ -127,11 +127,11 @@ def _problem(subject: Subject, features: _Features, place: int, size: float) -> 
 
 def _answered(subject: Subject, classifier: _Binary, place: int) -> bool:
     """Whether the white-box attacks, as the audit runs them, find a point of the boundary's class."""
-    image, inner = subject.images[place : place + 1], torch.zeros_like(subject.labels[:1])
-    there = replace(subject, model=Watched(classifier), images=image, labels=inner)
-    there = replace(there, clean=there.logits(image))
+    alone = subject.part(torch.tensor([place], device=subject.labels.device))
+    inner = torch.zeros_like(alone.labels)
+    there = replace(alone, labels=inner).with_model(classifier)
     # The only image, whose number and class are both 0.
-    for planned in subject.budget.attacks_for(2):
+    for planned in subject.budget.attacks:
         if planned.role == WHITE_BOX:
             label = f"exam {place} {planned.label}"
             found = there.attacked(inner, label, planned.attack, **planned.settings)

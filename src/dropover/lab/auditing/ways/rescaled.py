@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
 from dropover.lab.auditing.evidence import Evidence
@@ -11,14 +10,18 @@ from dropover.lab.auditing.subject import Subject
 from dropover.lab.auditing.ways import WAYS, Way
 
 _TINY = 1e-30
+_SUM = 1e-3
 
 
-class _Rescaled(nn.Module):
+class Rescaled(nn.Module):
+    """A model whose logits span 10 for every image; with `probabilities`, of their logarithms."""
+
     def __init__(self, model: nn.Module, probabilities: bool) -> None:
         super().__init__()
         self._model, self._probabilities = model, probabilities
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes) of images (N, C, H, W)."""
         logits: Tensor = self._model(x)
         if self._probabilities:
             logits = logits.clamp_min(_TINY).log()
@@ -26,12 +29,14 @@ class _Rescaled(nn.Module):
         return 10 * logits / spread.clamp_min(_TINY)
 
 
+def probable(logits: Tensor) -> Tensor:
+    """Which rows of (n, classes) could be probabilities: nothing below 0, and the sum is 1 (bool, n)."""
+    return (logits >= 0).all(1) & ((logits.sum(1) - 1).abs() < _SUM)
+
+
 @contextmanager
 def _copy(subject: Subject, _evidence: Evidence) -> Iterator[nn.Module]:
-    clean = subject.clean
-    sums = clean.sum(1)
-    probabilities = bool((clean >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
-    yield _Rescaled(subject.model, probabilities)
+    yield Rescaled(subject.model, bool(probable(subject.clean).all()))
 
 
 WAYS.add(Way("rescaled logits", "logits are brought to the size that a cross-entropy sees", _copy))
