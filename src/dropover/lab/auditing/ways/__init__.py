@@ -28,8 +28,7 @@ class Way:
         copy: Inside, the changed copy of a subject's model, None where it has nothing to change. What it hangs into
             the model, which leaves the logits alone, is out of it afterwards.
         steps: Which part of the usual number of steps it takes, for those that are slow.
-        draws: For a copy that draws random numbers: over how many times as many passes as the model's own its
-            gradients are averaged. With 1, it is as random as the model.
+        draws: Over how many passes its gradients are averaged where it draws random numbers; 0: as many as the model's.
         blind: Whether the copy answers otherwise than the model: then no answer of it ends the attack.
     """
 
@@ -37,7 +36,7 @@ class Way:
     summary: str
     copy: Callable[[Subject, Evidence], AbstractContextManager[nn.Module | None]]
     steps: float = 1.0
-    draws: int = 1
+    draws: int = 0
     blind: bool = False
     aliases: tuple[str, ...] = ()
 
@@ -52,7 +51,7 @@ def tried(way: Way, subject: Subject, evidence: Evidence) -> None:
             return
         steps = max(1, round(way.steps * _STEPS[subject.budget.name]))
         there = subject.with_model(copy)
-        there = replace(there, random=there.random or way.blind, draws=way.draws * there.draws)
+        there = replace(there, random=there.random or way.blind, draws=way.draws or there.draws)
         for attack in ("pgd", "pgd-margin") if subject.classes > 2 else ("pgd",):
             which = evidence.standing
             found = there.attacked(which, f"{way.name} {attack}", attack, steps=steps, step=0.25)

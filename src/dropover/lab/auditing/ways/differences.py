@@ -71,4 +71,4 @@ def _copy(subject: Subject, _evidence: Evidence) -> Iterator[nn.Module]:
     yield _Differences(subject)
 
 
-WAYS.add(Way("differences", "slopes are estimated from differences of logits", _copy, steps=0.5))
+WAYS.add(Way("differences", "slopes are estimated from differences of logits", _copy, steps=0.5, draws=1))

@@ -17,4 +17,4 @@ def _copy(subject: Subject, _evidence: Evidence) -> Iterator[nn.Module]:
 
 
 _SUMMARY = "a net that was taught the model's answers is attacked in its place"
-WAYS.add(Way("surrogate", _SUMMARY, _copy, steps=0.75, blind=True))
+WAYS.add(Way("surrogate", _SUMMARY, _copy, steps=0.75, draws=1, blind=True))
