@@ -1,7 +1,7 @@
 """An audit from its beginning to its end: a model, its images and a ball in, a verdict out."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -58,6 +58,7 @@ def audited(
     labels: Tensor,
     asked: Asked,
     folder: Path | None = None,
+    twins: Sequence[nn.Module] = (),
     report: Report | None = None,
     notify: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
 ) -> tuple[Audit, dict[str, Any]]:
@@ -70,6 +71,7 @@ def audited(
         asked: The ball, the claim, and how much is tried.
         folder: Where it is kept after every stage what was found, and from where an audit that was cut off goes on. A
             finished one of the same model, images and settings is taken over.
+        twins: Further models, whose adversarial examples are tried on it. They too are left as they were.
         report: Told how far it is.
         notify: Called with a line about a file in the folder that can't be gone on from.
 
@@ -79,8 +81,8 @@ def audited(
     Raises:
         ValueError: a model that returns no logits, or has fewer outputs than there are classes.
     """
-    with opened(model, images, labels, asked.eps, asked.norm, asked.seed, BUDGETS[asked.budget]) as bare:
-        identity = {} if folder is None else identity_of(model, bare)
+    with opened(model, images, labels, asked.eps, asked.norm, asked.seed, BUDGETS[asked.budget], twins) as bare:
+        identity = {} if folder is None else identity_of(model, bare, twins)
         earlier = None if folder is None else finished(folder, identity, asked.claim, notify)
         if earlier is not None:
             return earlier, identity

@@ -1,7 +1,7 @@
 """What an audit's result is determined by: named ingredients, by content and not by where anything lies."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import nn
@@ -16,17 +16,19 @@ from dropover.lab.user_code import name_of
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def identity_of(model: nn.Module, subject: Subject) -> dict[str, Any]:
+def identity_of(model: nn.Module, subject: Subject, twins: Sequence[nn.Module] = ()) -> dict[str, Any]:
     """The ingredients of an audit: equal ones have equal results, but for the claim, which decides nothing that is run.
 
     Args:
         model: As it was given.
         subject: Holds the images that are audited, and the settings.
+        twins: The further models.
     """
-    sources = list(_sources(model))
+    sources = [source for each in (model, *twins) for source in _sources(each)]
     packages = {package for each in sources for package in each.packages}
     return {
         "model": digest_of(model),
+        "twins": [digest_of(twin) for twin in twins],
         "images": of_tensors({"images": subject.images.cpu().contiguous()}),
         "labels": of_tensors({"labels": subject.labels.cpu(), "index": subject.index.cpu()}),
         "settings": {

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from dropover.lab.auditing import ways
 from dropover.lab.auditing.budgets import Budget, Planned
 from dropover.lab.auditing.checks import FAMILIES, Check, Checked, in_order, made
 from dropover.lab.auditing.evidence import Evidence
 from dropover.lab.auditing.subject import Subject
 from dropover.lab.auditing.surface import draw_surface
-from dropover.lab.auditing.ways import WAYS, tried
 
 GRADIENT = 3
 """What a gradient costs in forward passes: the pass itself, and about two for the way back."""
@@ -41,9 +41,10 @@ def stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Itera
     Every check that was made is added to `checks`.
     """
     yield from planned_stages(subject, evidence, checks)
-    if not all(each.passed for each in checks if each.family != FAMILIES[-1]):
-        for way in WAYS:
-            yield Stage(f"way {way.name}", way.steps * _WAY, 0, partial(tried, way, subject, evidence))
+    failed = not all(each.passed for each in checks if each.family != FAMILIES[-1])
+    if failed and int(evidence.stands.sum()) * subject.classes > len(evidence.stands):  # else nothing is left to gain
+        for way in ways.in_order():
+            yield Stage(f"way {way.name}", way.steps * _WAY, 0, partial(ways.tried, way, subject, evidence))
     yield Stage("slice of the loss surface", 0, 0, partial(draw_surface, subject, evidence))
     yield from last_stages(subject, evidence, checks)
 

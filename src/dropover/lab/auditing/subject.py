@@ -1,7 +1,7 @@
 """The model under audit: asked always in the same way, every question counted, and left as it was."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +93,7 @@ class Subject:
         clean: Logits on the images (N, classes).
         random: Whether two passes differ.
         draws: Gradients are averaged over so many passes.
+        twins: Further models, in evaluation mode, whose adversarial examples are tried on this one.
     """
 
     model: Watched
@@ -106,6 +107,7 @@ class Subject:
     clean: Tensor
     random: bool
     draws: int = 1
+    twins: tuple[nn.Module, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -147,10 +149,14 @@ class Subject:
 
     def logits(self, images: Tensor, label: str = "scoring") -> Tensor:
         """Logits (n, classes) of one pass over images (n, C, H, W)."""
-        parts = [] if len(images) else [self.clean[:0]]
-        for number, part in enumerate(torch.split(images, _BATCH) if len(images) else ()):
+        return self.passed(self.model, images, label) if len(images) else self.clean[:0]
+
+    def passed(self, model: nn.Module, images: Tensor, label: str) -> Tensor:
+        """What a model, or a part of one, makes of images (n, C, H, W), at least one, in one pass without gradients."""
+        parts = []
+        for number, part in enumerate(torch.split(images, _BATCH)):
             with seeded(self.seed, f"{stream(label)} {number}", part.device), torch.no_grad():
-                parts.append(self.model(part))
+                parts.append(model(part))
         return torch.cat(parts)
 
     def right(self, images: Tensor, which: Tensor, label: str = "scoring", votes: int | None = None) -> Tensor:
@@ -182,16 +188,25 @@ class Subject:
 
 @contextmanager
 def opened(
-    model: nn.Module, images: Tensor, labels: Tensor, eps: float, norm: str, seed: int, budget: Budget
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    eps: float,
+    norm: str,
+    seed: int,
+    budget: Budget,
+    twins: Sequence[nn.Module] = (),
 ) -> Iterator[Subject]:
-    """The subject of an audit; the model is put back as it was, also after an error.
+    """The subject of an audit; the model and its twins are put back as they were, also after an error.
 
     Of the images, bytes or in [0, 1], it has as many as the budget allows, classes taking turns.
 
     Raises:
-        ValueError: the model returns something else than logits, or has fewer outputs than there are classes.
+        ValueError: a model returns something else than logits, or has fewer outputs than there are classes.
     """
-    with model_untouched(model):
+    with ExitStack() as kept:
+        for each in (model, *twins):
+            kept.enter_context(model_untouched(each))
         watched = Watched(model).eval()
         there = device_of(model)
         index = balanced_prefix(labels.cpu(), min(budget.images or len(labels), len(labels)))
@@ -202,6 +217,10 @@ def opened(
         clean = bare.logits(shown, "clean")
         if int(labels.max()) >= clean.shape[1]:
             raise ValueError(f"labels must be below {clean.shape[1]}, the model's outputs, got {int(labels.max())}")
+        for number, twin in enumerate(twins):
+            outputs = bare.with_model(twin).classes
+            if int(labels.max()) >= outputs:
+                raise ValueError(f"labels must be below {outputs}, twin {number}'s outputs, got {int(labels.max())}")
         again = bare.logits(shown, "clean again")
         differ = not torch.equal(clean.nan_to_num(), again.nan_to_num())
-        yield replace(bare, clean=clean, random=differ)
+        yield replace(bare, clean=clean, random=differ, twins=tuple(twins))

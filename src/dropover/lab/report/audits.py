@@ -25,6 +25,7 @@ def audit(
     claim: float | None = None,
     budget: BudgetName = "quick",
     seed: int = 0,
+    twins: Sequence[nn.Module] = (),
     out: str | Path | None = None,
     report: Report | None = None,
     classes: Sequence[str] | None = None,
@@ -42,6 +43,8 @@ def audit(
         claim: The robust accuracy that is claimed, in [0, 1].
         budget: "quick", "standard" or "full".
         seed: Of everything that is drawn.
+        twins: Further models of the same classes, on the model's device, whose adversarial examples are tried on it:
+            other arms of a study, or the same net trained without a defense. They too are left as they were.
         out: A folder for audit.html, audit.json and adversarial.safetensors. What was found is kept there after every
             attack and check: an audit that was cut off goes on from there, and a finished one of the same model, images
             and settings is taken over.
@@ -57,7 +60,7 @@ def audit(
     terms, folder = Asked(eps, norm, claim, budget, seed), None if out is None else Path(out)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    found, identity = audited(model, images, labels, terms, folder, report)
+    found, identity = audited(model, images, labels, terms, folder, twins, report)
     if folder is not None:
         names = tuple(map(str, range(found.classes))) if classes is None else tuple(classes)
         page = partial(render, found, title or type(model).__name__, names, dict(asked or {}))
