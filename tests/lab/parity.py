@@ -21,7 +21,7 @@ The whole suite is to fail by chance less than once in 10,000 runs. The other ha
 densities: some forty families of comparisons, each with the limit of one in a million (`limit` in the conftests).
 """
 
-COMPARISONS = 11
+COMPARISONS = 17
 """How many there are in the suite, all of them in test_attack_oracles."""
 
 FORGIVEN = 0.01

@@ -60,6 +60,11 @@ def carlini_wagner(subject: Subject, eps: float, _: int) -> Tensor:
     return subject.near(foolboxs(subject, attack, 30.0), eps)
 
 
+def deep_fool(norm: str) -> Callable[[Subject, float, int], Tensor]:
+    kind = {"linf": foolbox.attacks.LinfDeepFoolAttack, "l2": foolbox.attacks.L2DeepFoolAttack}[norm]
+    return lambda subject, eps, _: foolboxs(subject, kind(steps=STEPS, candidates=CLASSES), eps)
+
+
 def squares(norm: str) -> Callable[[Subject, float, int], Tensor]:
     def run(subject: Subject, eps: float, unit: int) -> Tensor:
         from art.attacks.evasion import SquareAttack
@@ -70,8 +75,9 @@ def squares(norm: str) -> Callable[[Subject, float, int], Tensor]:
     return run
 
 
-STEPS, QUERIES = 20, 100
+STEPS, QUERIES, CLASSES = 20, 100, 4
 BY_ADAM = {"searches": 3, "steps": 50, "lr": 0.05, "c": 1.0}
+BY_CLASS = {"steps": STEPS, "classes": CLASSES - 1}  # DeepFool counts the right class among its candidates
 BY_STEPS, BY_SEARCH = {"steps": STEPS}, {"queries": QUERIES + 1}  # the toolbox doesn't count the first stripes
 DUELS = [
     Duel("bim", "linf", 0.18, climbing(foolbox.attacks.LinfBasicIterativeAttack)),
@@ -82,6 +88,12 @@ DUELS = [
     Duel("apgd", "l2", 2.6, auto_pgd("l2", "cross_entropy"), BY_STEPS),
     Duel("apgd-dlr", "linf", 0.18, auto_pgd("linf", "difference_logits_ratio"), BY_STEPS),
     Duel("apgd-dlr", "l2", 2.6, auto_pgd("l2", "difference_logits_ratio"), BY_STEPS),
+    Duel("apgd-margin", "linf", 0.18, auto_pgd("linf", "difference_logits_ratio"), BY_STEPS),
+    Duel("apgd-margin", "l2", 2.6, auto_pgd("l2", "difference_logits_ratio"), BY_STEPS),
+    Duel("apgd-t", "linf", 0.18, auto_pgd("linf", "difference_logits_ratio"), BY_CLASS),
+    Duel("apgd-t", "l2", 2.6, auto_pgd("l2", "difference_logits_ratio"), BY_CLASS),
+    Duel("fab", "linf", 0.18, deep_fool("linf"), BY_CLASS),
+    Duel("fab", "l2", 2.6, deep_fool("l2"), BY_CLASS),
     Duel("cw", "l2", 3.4, carlini_wagner, BY_ADAM, images=250),
     Duel("square", "linf", 0.4, squares("linf"), BY_SEARCH, images=850, unit=25),
     Duel("square", "l2", 6.5, squares("l2"), BY_SEARCH, images=850, unit=25),

@@ -15,6 +15,8 @@ from dropover.validation import whole
 _MOMENTUM = 0.75
 # Of the steps since the last checkpoint, the share that must have raised the loss for the step to keep its length.
 _RISING = 0.75
+# The classes that a targeted difference-of-logits ratio is made of.
+_RATIO_NEEDS = 4
 
 
 def apgd(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]:
@@ -38,14 +40,16 @@ def apgd_dlr(task: Task, *, steps: int = 100, restarts: int = 1) -> list[Tensor]
 def apgd_t(task: Task, *, steps: int = 100, restarts: int = 1, classes: int = 9) -> list[Tensor]:
     """Climb the targeted difference-of-logits ratio towards one class after the other; any wrong class will do.
 
-    The `classes` are those of the greatest wrong logits on the clean image, at least 1; otherwise like `apgd`.
+    The `classes` are those of the greatest wrong logits on the clean image, at least 1; otherwise like `apgd`. Where a
+    model knows fewer than four, the ratio has no meaning and the margin of the class takes its place.
     """
     whole("classes", classes, 1)
+    loss = margin_ratio if task.clean.logits.shape[1] >= _RATIO_NEEDS else margin
 
     def make(ball: Ball) -> _AdaptiveSteps:
         return _AdaptiveSteps(ball, steps)
 
-    return climb(task, margin_ratio, make, steps=steps, restarts=restarts, towards=runners_up(task, classes))
+    return climb(task, loss, make, steps=steps, restarts=restarts, towards=runners_up(task, classes))
 
 
 def checkpoints(steps: int) -> list[int]:

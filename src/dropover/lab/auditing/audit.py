@@ -1,7 +1,6 @@
 """An audit from its beginning to its end: a model, its images and a ball in, a verdict out."""
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,16 +13,12 @@ from dropover.lab.auditing.budgets import BUDGETS, BudgetName
 from dropover.lab.auditing.checks import Checked
 from dropover.lab.auditing.evidence import Evidence
 from dropover.lab.auditing.identity import identity_of
-from dropover.lab.auditing.keeping import finished
 from dropover.lab.auditing.outcome import Audit, concluded
 from dropover.lab.auditing.progress import Progress, Report
 from dropover.lab.auditing.randomness import with_draws
 from dropover.lab.auditing.stages import last_stages, planned_stages, stages
 from dropover.lab.auditing.state import State
 from dropover.lab.auditing.subject import Subject, opened
-from dropover.lab.data.parts.loading import balanced_prefix
-from dropover.lab.devices import device_of
-from dropover.lab.examples import pixels
 from dropover.validation import choice, number, whole
 
 
@@ -61,8 +56,9 @@ def audited(
     labels: Tensor,
     asked: Asked,
     folder: Path | None = None,
+    finished: Callable[[Mapping[str, Any]], Audit | None] = lambda _identity: None,
     report: Report | None = None,
-    notify: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
+    notify: Callable[[str], object] = lambda _line: None,
 ) -> tuple[Audit, dict[str, Any]]:
     """Try everything to fell a model's images within a ball, check that the trying was sound, and judge.
 
@@ -71,28 +67,26 @@ def audited(
         images: Of shape (N, C, H, W), in [0, 1] or bytes. A budget may take the first of each class only.
         labels: Their classes (N,).
         asked: The ball, the claim, and how much is tried.
-        folder: Where it is kept after every stage what was found, and from where an audit that was cut off goes on. A
-            finished one of the same model, images and settings is taken over.
+        folder: Where it is kept after every stage what was found, and from where an audit that was cut off goes on.
+        finished: Looks for a finished audit that is determined by the same.
         report: Told how far it is.
         notify: Called with a line about a file in the folder that can't be gone on from.
 
     Returns:
-        The audit, and what it is determined by.
+        The audit, and what it is determined by if there is a folder.
 
     Raises:
         ValueError: a model that returns no logits, or has fewer outputs than there are classes.
     """
-    spent, there = BUDGETS[asked.budget], device_of(model)
-    index = balanced_prefix(labels, min(spent.images or len(labels), len(labels)))
-    chosen = pixels(images[index].to(there)), labels[index].to(there)
-    with opened(model, *chosen, asked.eps, asked.norm, asked.seed, spent) as bare:
-        identity = identity_of(model, bare, index)
-        earlier = None if folder is None else finished(folder, identity, asked.claim, notify)
+    with opened(model, images, labels, asked.eps, asked.norm, asked.seed, BUDGETS[asked.budget]) as bare:
+        # Digests take their time, and are of no use where nothing is kept.
+        identity = {} if folder is None else identity_of(model, bare)
+        earlier = finished(identity)
         if earlier is not None:
             return earlier, identity
         subject = with_draws(bare)
         evidence, checks = _gathered(subject, State(folder, identity, notify), report)
-        return concluded(subject, evidence, checks, index, asked.claim), identity
+        return concluded(subject, evidence, checks, asked.claim), identity
 
 
 def _gathered(subject: Subject, state: State, report: Report | None) -> tuple[Evidence, list[Checked]]:

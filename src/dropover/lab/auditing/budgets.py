@@ -12,12 +12,17 @@ WHITE_BOX, TARGETED, NEAREST, NO_GRADIENT = "white-box", "targeted", "minimum no
 
 @dataclass(frozen=True)
 class Planned:
-    """One attack of an audit, on the images that still stand: its label, role, name, and settings."""
+    """One attack of an audit, on the images that still stand: its label, role, name, and settings.
+
+    It has those of the standing images alone that are nearest to falling, a `share` of them by their margins so far:
+    what strong attacks add to weak ones is nearly all there.
+    """
 
     label: str
     role: str
     attack: str
     settings: Mapping[str, Any]
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,42 +47,39 @@ class Budget:
     votes: int
     exams: int
 
-    def attacks_for(self, classes: int) -> tuple[Planned, ...]:
-        """Those that make sense for so many classes: the ratio of logits needs three, and four where it has a target.
 
-        With fewer the plain margin takes its place.
-        """
-        needed = {"apgd-dlr": 3, "apgd-t": 4}
-        chosen = []
-        for each in self.attacks:
-            if classes >= needed.get(each.attack, 0):
-                chosen.append(each)
-            elif each.attack == "apgd-dlr":
-                chosen.append(Planned("apgd-margin", each.role, "apgd-margin", each.settings))
-        return tuple(chosen)
-
-
-def _plan(
-    apgd: int, ratio: int, targeted: tuple[int, int], nearest: tuple[int, int], queries: int
-) -> tuple[Planned, ...]:
-    def runs(steps: tuple[int, int]) -> dict[str, int]:
-        return {"steps": steps[0], "classes": steps[1]}
-
+def _white_box(apgd: int, margin: int) -> tuple[Planned, ...]:
     return (
-        Planned("pgd", WHITE_BOX, "pgd", {"steps": 10, "step": 0.25}),
         Planned("apgd", WHITE_BOX, "apgd", {"steps": apgd}),
-        Planned("apgd-dlr", WHITE_BOX, "apgd-dlr", {"steps": ratio}),
-        Planned("apgd-t", TARGETED, "apgd-t", runs(targeted)),
-        Planned("fab", NEAREST, "fab", runs(nearest)),
-        Planned("square", NO_GRADIENT, "square", {"queries": queries}),
+        Planned("apgd-margin", WHITE_BOX, "apgd-margin", {"steps": margin}),
     )
 
+
+def _targeted(label: str, steps: int, share: float = 1.0, restarts: int = 1) -> Planned:
+    return Planned(label, TARGETED, "apgd-t", {"steps": steps, "classes": 9, "restarts": restarts}, share)
+
+
+def _others(fab: int, queries: int, share: float = 1.0) -> tuple[Planned, ...]:
+    return (
+        Planned("fab", NEAREST, "fab", {"steps": fab, "classes": 3}, share),
+        Planned("square", NO_GRADIENT, "square", {"queries": queries}, share),
+    )
+
+
+_QUICK = (*_white_box(10, 15), _targeted("apgd-t", 20, 0.1), *_others(8, 100, 0.5))
+_STANDARD = (
+    *_white_box(20, 30),
+    _targeted("apgd-t", 50, 1 / 4),
+    _targeted("apgd-t more", 100, 1 / 12, 2),
+    *_others(10, 300, 0.5),
+)
+_FULL = (*_white_box(100, 100), _targeted("apgd-t", 100), *_others(100, 5000))
 
 BUDGETS: dict[str, Budget] = {
     each.name: each
     for each in (
-        Budget("quick", 200, 50, _plan(10, 20, (10, 3), (8, 2), 100), draws=16, votes=9, exams=20),
-        Budget("standard", 1000, 100, _plan(20, 50, (20, 9), (15, 3), 500), draws=32, votes=25, exams=50),
-        Budget("full", None, 200, _plan(100, 100, (100, 9), (100, 9), 5000), draws=128, votes=49, exams=200),
+        Budget("quick", 200, 50, _QUICK, draws=8, votes=9, exams=20),
+        Budget("standard", 1000, 100, _STANDARD, draws=16, votes=25, exams=50),
+        Budget("full", None, 200, _FULL, draws=64, votes=49, exams=200),
     )
 }

@@ -1,5 +1,6 @@
 """What an audit has found up to now: the worst image of each, what felled it, what was tried and what it cost."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,12 @@ class Evidence:
     def standing(self) -> Tensor:
         """The images that stand, by number."""
         return self.stands.nonzero().squeeze(1)
+
+    def nearest(self, share: float) -> Tensor:
+        """The share of the standing images, by number, whose worst so far leaves the right class the least lead."""
+        which = self.standing
+        count = math.ceil(share * len(which))
+        return which[self.margin[which].topk(count).indices].sort().values
 
     @property
     def attackable(self) -> Tensor:

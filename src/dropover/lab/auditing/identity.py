@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from dropover.lab.auditing.subject import Subject
 from dropover.lab.digests import of_plain, of_tensors
@@ -16,20 +16,19 @@ from dropover.lab.user_code import name_of
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def identity_of(model: nn.Module, subject: Subject, index: Tensor) -> dict[str, Any]:
+def identity_of(model: nn.Module, subject: Subject) -> dict[str, Any]:
     """The ingredients of an audit: equal ones have equal results, but for the claim, which decides nothing that is run.
 
     Args:
         model: As it was given.
         subject: Holds the images that are audited, and the settings.
-        index: Which of the given images these are.
     """
     sources = list(_sources(model))
     packages = {package for each in sources for package in each.packages}
     return {
         "model": digest_of(model),
         "images": of_tensors({"images": subject.images.cpu().contiguous()}),
-        "labels": of_tensors({"labels": subject.labels.cpu(), "index": index.cpu()}),
+        "labels": of_tensors({"labels": subject.labels.cpu(), "index": subject.index.cpu()}),
         "settings": {
             "eps": subject.eps,
             "norm": subject.norm.name,

@@ -79,11 +79,9 @@ class Audit:
         return f"{self.verdict}: {share} at ε = {self.eps:g} {self.norm}, clean {100 * self.clean:.1f} %; {self.reason}"
 
 
-def concluded(
-    subject: Subject, evidence: Evidence, checks: Sequence[Checked], index: Tensor, claim: float | None
-) -> Audit:
+def concluded(subject: Subject, evidence: Evidence, checks: Sequence[Checked], claim: float | None) -> Audit:
     """The audit that the evidence and the checks come to."""
-    right, count = int(evidence.stands.sum()), len(index)
+    right, count = int(evidence.stands.sum()), len(evidence.stands)
     verdict = judged(right, count, subject.classes, claim, checks)
     return Audit(
         verdict=verdict.name,
@@ -101,7 +99,7 @@ def concluded(
         margin=evidence.margin.cpu(),
         stands=evidence.stands.cpu(),
         right=evidence.right.cpu(),
-        index=index.cpu(),
+        index=subject.index.cpu(),
         felled_by=tuple(evidence.felled_by),
         curves=dict(evidence.curves),
         classes=subject.classes,

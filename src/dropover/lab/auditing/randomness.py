@@ -8,23 +8,27 @@ from torch.nn import functional as F
 
 from dropover.lab.attacks.parts.losses import margin
 from dropover.lab.auditing.subject import Subject, stream
+from dropover.lab.data.parts.loading import balanced_prefix
 from dropover.lab.streams import seeded
 
-AGREEMENT = 0.7
-"""The cosine between two averages of a gradient that is enough: then 7 tenths of its square are no chance."""
+AGREEMENT = 0.5
+"""The cosine between two averages of a gradient that is enough: half of such an average's square is no chance then."""
 
 
 def with_draws(subject: Subject) -> Subject:
     """The subject with the least of 1, 2, 4, … draws whose averaged gradients agree, at most the budget's.
 
-    Two averages agree where the median over images of their cosine is at least `AGREEMENT`.
+    Two averages agree where the median over images of their cosine is at least `AGREEMENT`. Draws cost what images
+    cost: of these there are as many fewer, but enough for the checks that need few.
     """
     if not subject.random:
         return subject
     draws = 1
     while draws < subject.budget.draws and agreement(subject, draws) < AGREEMENT:
         draws *= 2
-    return replace(subject, draws=min(draws, subject.budget.draws))
+    few = max(subject.budget.probed, 2 * (subject.budget.images or len(subject.labels)) // draws)
+    chosen = balanced_prefix(subject.labels, min(few, len(subject.labels)))
+    return replace(subject.part(chosen), draws=draws)
 
 
 def agreement(subject: Subject, draws: int) -> float:

@@ -50,7 +50,7 @@ def stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Itera
 
 def planned_stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iterator[Stage]:
     """Those that are made of every model before the ways through."""
-    for planned in subject.budget.attacks_for(subject.classes):
+    for planned in subject.budget.attacks:
         run = partial(_attack, planned, subject, evidence)
         yield Stage(f"attack {planned.label}", _cost(planned), 0, run)
     for check in in_order():
@@ -77,7 +77,7 @@ def _looked_at(budget: Budget, images: int) -> int:
 
 
 def _attack(planned: Planned, subject: Subject, evidence: Evidence) -> None:
-    which = evidence.standing
+    which = evidence.nearest(planned.share)
     with evidence.attempt(subject, planned.label, planned.role):
         found = subject.attacked(which, planned.label, planned.attack, **planned.settings)
         evidence.take(subject, which, found, planned.label)
@@ -86,5 +86,6 @@ def _attack(planned: Planned, subject: Subject, evidence: Evidence) -> None:
 def _cost(planned: Planned) -> float:
     settings = planned.settings
     if "queries" in settings:
-        return float(settings["queries"])
-    return GRADIENT * float(settings.get("steps", 1)) * float(settings.get("classes", 1))
+        return planned.share * float(settings["queries"])
+    rounds = settings.get("classes", 1) * settings.get("restarts", 1)
+    return planned.share * GRADIENT * float(settings.get("steps", 1) * rounds)

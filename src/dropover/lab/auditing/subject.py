@@ -12,6 +12,9 @@ from dropover.lab.attacks import ATTACKS
 from dropover.lab.attacks.parts.norms import NORMS, Norm
 from dropover.lab.attacks.parts.task import CleanPass, model_untouched
 from dropover.lab.auditing.budgets import Budget
+from dropover.lab.data.parts.loading import balanced_prefix
+from dropover.lab.devices import device_of
+from dropover.lab.examples import pixels
 from dropover.lab.streams import generator, seeded
 
 _BATCH = 250
@@ -39,6 +42,12 @@ class Watched(nn.Module):
         self.tamed = True
         self.heard: Callable[[], None] = lambda: None
         self._type = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
+
+    @property
+    def rounding(self) -> float:
+        """What the arithmetic may add to a logit, as a share of the largest: its type's, on a GPU that of TF32."""
+        exact = all(each.device.type == "cpu" for each in self.model.parameters())
+        return max(torch.finfo(self._type).eps, 0.0 if exact else 2.0**-10)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes) of images (N, C, H, W)."""
@@ -76,6 +85,7 @@ class Subject:
         model: In evaluation mode, its weights wanting no gradient.
         images: With pixels in [0, 1] (N, C, H, W), on the model's device like the labels.
         labels: Their classes (N,).
+        index: Their numbers among those that were given (N,).
         eps: The radius of the ball, in pixels.
         norm: Measures it.
         seed: Of everything that is drawn.
@@ -88,6 +98,7 @@ class Subject:
     model: Watched
     images: Tensor
     labels: Tensor
+    index: Tensor
     eps: float
     norm: Norm
     seed: int
@@ -157,6 +168,11 @@ class Subject:
             count += (logits.argmax(1) == self.labels[which]) & logits.isfinite().all(1)
         return count / votes
 
+    def part(self, which: Tensor) -> "Subject":
+        """The same with the images `which` (n,) alone."""
+        images, labels, clean, index = (all_of[which] for all_of in (self.images, self.labels, self.clean, self.index))
+        return replace(self, images=images, labels=labels, clean=clean, index=index)
+
     def with_model(self, model: nn.Module) -> "Subject":
         """The same images for another model: a changed copy of this one, or one that stands in for it."""
         watched = Watched(model)
@@ -170,16 +186,22 @@ def opened(
 ) -> Iterator[Subject]:
     """The subject of an audit; the model is put back as it was, also after an error.
 
+    Of the images, bytes or in [0, 1], it has as many as the budget allows, classes taking turns.
+
     Raises:
         ValueError: the model returns something else than logits, or has fewer outputs than there are classes.
     """
     with model_untouched(model):
         watched = Watched(model).eval()
-        scale = torch.ones(1, 1, 1, device=images.device)
-        bare = Subject(watched, images, labels, eps, NORMS[norm](scale), seed, budget, images.new_zeros(0, 2), False)
-        clean = bare.logits(images, "clean")
+        there = device_of(model)
+        index = balanced_prefix(labels.cpu(), min(budget.images or len(labels), len(labels)))
+        shown = pixels(images[index].to(there))
+        ball = NORMS[norm](torch.ones(1, 1, 1, device=there))
+        chosen = labels[index].to(there)
+        bare = Subject(watched, shown, chosen, index.to(there), eps, ball, seed, budget, shown.new_zeros(0, 2), False)
+        clean = bare.logits(shown, "clean")
         if int(labels.max()) >= clean.shape[1]:
             raise ValueError(f"labels must be below {clean.shape[1]}, the model's outputs, got {int(labels.max())}")
-        again = bare.logits(images, "clean again")
+        again = bare.logits(shown, "clean again")
         differ = not torch.equal(clean.nan_to_num(), again.nan_to_num())
         yield replace(bare, clean=clean, random=differ)

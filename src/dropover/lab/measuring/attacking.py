@@ -59,7 +59,8 @@ def attack(
         images: Of shape (N, C, H, W), in [0, 1] or bytes.
         labels: Their classes, of shape (N,).
         eps: One radius or several, at least 0.
-        name: Which attack: "fgsm", "bim", "pgd", "pgd-margin", "apgd", "apgd-dlr", "cw", "square".
+        name: Which attack: "fgsm", "bim", "pgd", "pgd-margin", "apgd", "apgd-margin", "apgd-dlr", "apgd-t", "fab",
+            "cw", "square".
         batch_size: How many images are attacked at once.
         seed: What the attack draws.
         settings: The attack's, such as `steps`, `norm`, `target`, `restarts`.

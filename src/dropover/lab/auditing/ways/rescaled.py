@@ -1,6 +1,5 @@
 """Logits brought to one size, and probabilities back to logits: nothing is lost in the softmax of a cross-entropy."""
 
-import torch
 from torch import Tensor, nn
 
 from dropover.lab.auditing.evidence import Evidence
@@ -8,14 +7,18 @@ from dropover.lab.auditing.subject import Subject
 from dropover.lab.auditing.ways import WAYS, Way
 
 _TINY = 1e-30
+_SUM = 1e-3
 
 
-class _Rescaled(nn.Module):
+class Rescaled(nn.Module):
+    """A model whose logits span 10 for every image; with `probabilities`, of their logarithms."""
+
     def __init__(self, model: nn.Module, probabilities: bool) -> None:
         super().__init__()
         self._model, self._probabilities = model, probabilities
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes) of images (N, C, H, W)."""
         logits: Tensor = self._model(x)
         if self._probabilities:
             logits = logits.clamp_min(_TINY).log()
@@ -23,11 +26,13 @@ class _Rescaled(nn.Module):
         return 10 * logits / spread.clamp_min(_TINY)
 
 
+def probable(logits: Tensor) -> Tensor:
+    """Which rows of (n, classes) could be probabilities: nothing below 0, and the sum is 1 (bool, n)."""
+    return (logits >= 0).all(1) & ((logits.sum(1) - 1).abs() < _SUM)
+
+
 def _copy(subject: Subject, _evidence: Evidence) -> nn.Module:
-    clean = subject.clean
-    sums = clean.sum(1)
-    probabilities = bool((clean >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
-    return _Rescaled(subject.model, probabilities)
+    return Rescaled(subject.model, bool(probable(subject.clean).all()))
 
 
 WAYS.add(Way("rescaled logits", "logits are brought to the size that a cross-entropy sees", _copy))
