@@ -1,7 +1,6 @@
 """An audit from its beginning to its end: a model, its images and a ball in, a verdict out."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,6 @@ from dropover.lab.auditing.budgets import BUDGETS, BudgetName
 from dropover.lab.auditing.checks import Checked
 from dropover.lab.auditing.evidence import Evidence
 from dropover.lab.auditing.identity import identity_of
-from dropover.lab.auditing.keeping import finished
 from dropover.lab.auditing.outcome import Audit, concluded
 from dropover.lab.auditing.progress import Progress, Report
 from dropover.lab.auditing.randomness import with_draws
@@ -59,8 +57,9 @@ def audited(
     asked: Asked,
     folder: Path | None = None,
     twins: Sequence[nn.Module] = (),
+    finished: Callable[[Mapping[str, Any]], Audit | None] = lambda _identity: None,
     report: Report | None = None,
-    notify: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
+    notify: Callable[[str], object] = lambda _line: None,
 ) -> tuple[Audit, dict[str, Any]]:
     """Try everything to fell a model's images within a ball, check that the trying was sound, and judge.
 
@@ -69,21 +68,22 @@ def audited(
         images: Of shape (N, C, H, W), in [0, 1] or bytes. A budget may take the first of each class only.
         labels: Their classes (N,).
         asked: The ball, the claim, and how much is tried.
-        folder: Where it is kept after every stage what was found, and from where an audit that was cut off goes on. A
-            finished one of the same model, images and settings is taken over.
+        folder: Where it is kept after every stage what was found, and from where an audit that was cut off goes on.
         twins: Further models, whose adversarial examples are tried on it. They too are left as they were.
+        finished: Looks for a finished audit that is determined by the same.
         report: Told how far it is.
         notify: Called with a line about a file in the folder that can't be gone on from.
 
     Returns:
-        The audit, and, where it is kept, what it is determined by.
+        The audit, and what it is determined by if there is a folder.
 
     Raises:
         ValueError: a model that returns no logits, or has fewer outputs than there are classes.
     """
     with opened(model, images, labels, asked.eps, asked.norm, asked.seed, BUDGETS[asked.budget], twins) as bare:
+        # Digests take their time, and are of no use where nothing is kept.
         identity = {} if folder is None else identity_of(model, bare, twins)
-        earlier = None if folder is None else finished(folder, identity, asked.claim, notify)
+        earlier = finished(identity)
         if earlier is not None:
             return earlier, identity
         subject = with_draws(bare)

@@ -88,5 +88,5 @@ def _cost(planned: Planned) -> float:
     settings = planned.settings
     if "queries" in settings:
         return planned.share * float(settings["queries"])
-    runs = float(settings.get("classes", 1)) * float(settings.get("restarts", 1))
-    return planned.share * GRADIENT * float(settings.get("steps", 1)) * runs
+    rounds = settings.get("classes", 1) * settings.get("restarts", 1)
+    return planned.share * GRADIENT * float(settings.get("steps", 1) * rounds)

@@ -1,7 +1,7 @@
 """`lab.verify`: an audit's figure and verdict recomputed from the kept images and the model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -113,11 +113,10 @@ def _of_data(audit: Audit, images: Tensor, labels: Tensor) -> Iterator[str]:
 
 def _recomputed(model: nn.Module, audit: Audit) -> tuple[Tensor, list[str]]:
     """Which images stand (bool, N), by the model itself, and what is at fault."""
-    there = device_of(model)
-    images, labels = pixels(audit.images.to(there)), audit.labels.to(there)
-    with opened(model, images, labels, audit.eps, audit.norm, audit.seed, BUDGETS[audit.budget]) as subject:
+    there, budget = device_of(model), replace(BUDGETS[audit.budget], images=None)
+    with opened(model, audit.images, audit.labels, audit.eps, audit.norm, audit.seed, budget) as subject:
         worst = pixels(audit.adversarial.to(there))
-        right, of_clean = _scored(subject, images, audit.right.to(there), "clean")
+        right, of_clean = _scored(subject, subject.images, audit.right.to(there), "clean")
         stands, of_worst = _scored(subject, worst, audit.stands.to(there), "adversarial")
         faults = [*_of_ball(subject, worst), *of_clean, *of_worst]
         if bool((audit.stands & ~audit.right).any()):

@@ -1,6 +1,7 @@
 """`lab.audit`: an audit of a model in hand, kept in a folder if there is one."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from dropover.lab.auditing.audit import Asked, audited
 from dropover.lab.auditing.budgets import BudgetName
-from dropover.lab.auditing.keeping import write_audit
+from dropover.lab.auditing.keeping import finished, write_audit
 from dropover.lab.auditing.outcome import Audit
 from dropover.lab.auditing.progress import Report
 from dropover.lab.report.auditing import render
@@ -31,6 +32,7 @@ def audit(
     classes: Sequence[str] | None = None,
     title: str = "",
     asked: Mapping[str, Any] | None = None,
+    tell: Callable[[str], object] = lambda line: sys.stderr.write(f"{line}\n"),
 ) -> Audit:
     """Try everything to fell a model's images within a ball, check that the trying was sound, and judge.
 
@@ -52,17 +54,19 @@ def audit(
         classes: Names of the classes, by their numbers.
         title: What the model is called on the page.
         asked: What else audit.json says of how the model and the images were named.
+        tell: Called with a line about a file in the folder that can't be gone on from, which begins anew.
 
     Raises:
         TypeError, ValueError: an argument out of range, or a model that returns no logits.
         OSError: the files can't be written.
     """
     terms, folder = Asked(eps, norm, claim, budget, seed), None if out is None else Path(out)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    found, identity = audited(model, images, labels, terms, folder, twins, report)
-    if folder is not None:
-        names = tuple(map(str, range(found.classes))) if classes is None else tuple(classes)
-        page = partial(render, found, title or type(model).__name__, names, dict(asked or {}))
-        write_audit(folder, found, identity, asked or {}, page)
+    if folder is None:
+        return audited(model, images, labels, terms, twins=twins, report=report)[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier = partial(finished, folder, claim=claim, notify=tell)
+    found, identity = audited(model, images, labels, terms, folder, twins, earlier, report, tell)
+    names = tuple(map(str, range(found.classes))) if classes is None else tuple(classes)
+    page = partial(render, found, title or type(model).__name__, names, dict(asked or {}))
+    write_audit(folder, found, identity, asked or {}, page)
     return found

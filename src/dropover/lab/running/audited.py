@@ -80,8 +80,7 @@ def audit_rows(
         if radius.pixels is None:
             say(f"No audit in {radius.norm}: it needs ε in pixels, or one std for all channels")
             continue
-        asked = Asked(radius.pixels, radius.norm, seed=seed)
-        found, _ = audited(model, attacked.images, attacked.labels, asked)
+        found, _ = audited(model, attacked.images, attacked.labels, Asked(radius.pixels, radius.norm, seed=seed))
         rows.append(Row(AUDIT, radius.eps, found.accuracy, radius.norm))
         rows.append(Row(AUDITED, radius.eps, len(found.index), radius.norm))
         for check in found.checks:

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
+from dropover.lab.auditing.evidence import Attempt
 from dropover.lab.auditing.outcome import Audit
 from dropover.lab.auditing.progress import Report
-from dropover.lab.telling.terminal import Screen, clock, grid, print_list, say
+from dropover.lab.telling.terminal import Screen, clock, print_list, say
 
 _STYLES = {"supported": "bold green", "upper bound only": "bold yellow", "broken": "bold red"}
 _OUTCOMES = {True: "passed", False: "FAILED", None: "not made"}
@@ -62,17 +62,18 @@ def show(audit: Audit, console: Console | None = None) -> None:
     say(f"{figure} at ε = {audit.eps:g}, {audit.norm}; {_percent(audit.clean)} clean{claimed}", console=console)
     say(f"{audit.reason[:1].upper()}{audit.reason[1:]}.\n", console=console)
     rows = [(_OUTCOMES[each.passed], each.name, each.said) for each in audit.checks]
-    print_list(("", "check", "figure"), rows, wrap=("figure",))
+    print_list(("", "check", "figure"), rows, wrap=("figure",), console=console)
     for each in audit.checks:
         if not each.passed:
             say(f"• {each.name}: {each.why} {each.advice}", console=console)
-    table = grid(["tried", "for"])
-    for head in ("attacked", "felled", "gradients", "passes", "seconds"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for tried in audit.attacks:
-        costs = (f"{tried.gradients:,}", f"{tried.forwards:,}", f"{tried.seconds:.1f}")
-        table.add_row(Text(tried.label), Text(tried.role), str(tried.attacked), str(tried.felled), *costs)
-    console.print(table)
+    say("", console=console)
+    heads = ("tried", "for", "attacked", "felled", "gradients", "passes", "seconds")
+    print_list(heads, map(_costs, audit.attacks), wrap=(), console=console)
+
+
+def _costs(tried: Attempt) -> tuple[str, ...]:
+    counts = (tried.attacked, tried.felled, tried.gradients, tried.forwards)
+    return tried.label, tried.role, *(f"{count:,}" for count in counts), f"{tried.seconds:.1f}"
 
 
 def _percent(share: float) -> str:
