@@ -14,8 +14,8 @@ from dropover.lab.study import Study
 MARKS: dict[VerdictName, str] = {SUPPORTED: "✓", UPPER_BOUND: "≤", BROKEN: "✗"}
 """What a verdict is in a table's cell, from the best to the worst."""
 LEGEND = (
-    "Audit of figures under attack: ✓ supported, ≤ upper bound only (a check failed), ✗ broken (other attacks leave "
-    "less than the 95 % interval holds); of several seeds the worst."
+    "Audit of figures under attack: ✓ supported, ≤ upper bound only (a check failed), ✗ broken (above the 95 % "
+    "interval of what the audit leaves); of several seeds the worst."
 )
 _KINDS = ("failed", "could not be made")
 COLUMNS = (
