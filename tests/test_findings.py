@@ -10,7 +10,9 @@ import pytest
 import torch
 
 import dropover
+from dropover.lab.measuring.robustness import norm_of
 from dropover.lab.reproductions import REPRODUCTIONS
+from dropover.lab.study import Study
 
 DOCS = Path(__file__).parent.parent / "docs"
 NAMES = [each.name for each in REPRODUCTIONS]
@@ -94,6 +96,43 @@ def test_verdicts_follow_the_tests_over_seeds(
     claim = {"command": "name", "tested": [f"claim {index}" for index in range(len(said or []))]}
     assert papers.verdict(claim) == verdict
     assert ("+1.0" in papers.shown(claim)) == (said is not None)
+
+
+def test_a_claim_has_the_verdicts_of_the_audit_on_the_figures_that_it_rests_on(
+    papers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(papers, "RESULTS", tmp_path)
+    claim = {"command": "name", "audited": ["s / a / L∞ | FGSM", "s / b / L∞ | FGSM", "s / c / L∞ | FGSM"]}
+    assert papers.audited({"command": "name"}) == "–"
+    assert papers.audited(claim) == "not audited yet"
+    cells = {"a": ("0.02", "53.1 ✗", "12.0", "–"), "b": ("0.02", "7.0 ≤", "6.5", "order failed")}
+    columns = ("ε", "FGSM", "Left by the audit", "Checks that did not pass")
+    rows = [
+        f"s / {arm} / L∞,{column},,{text}"
+        for arm, texts in cells.items()
+        for column, text in zip(columns, texts, strict=True)
+    ]
+    (tmp_path / "name").mkdir()
+    (tmp_path / "name" / "audit.csv").write_text("\n".join(["row,column,ours,text", *rows]), encoding="utf-8")
+    assert papers.audited(claim) == (
+        "a 53.1 ✗, left 12.0, at ε = 0.02; b 7.0 ≤, left 6.5, at ε = 0.02 (order failed); s / c / L∞: not audited"
+    )
+
+
+def test_what_the_audit_is_asked_of_a_claim_is_something_that_its_command_runs(papers: ModuleType):
+    for claim in itertools.chain(*papers.claims().values()):
+        requests = (
+            {each.name: each for each in REPRODUCTIONS.get(claim["command"]).requests("laptop")}
+            if ("audited" in claim)
+            else {}
+        )
+        for place in claim.get("audited", []):
+            row, attack = place.split(" | ")
+            name, arm, norm = row.split(" / ")
+            study = Study.model_validate(requests[name].raw("laptop"))
+            assert arm in [each.label for each in study.arms], place
+            attacks = {(each.name.upper(), norm_of(each)) for each in study.evaluation.attacks}
+            assert (attack, {"L∞": "linf", "L2": "l2"}[norm]) in attacks, place
 
 
 def test_the_pictures_of_the_page_exist_and_no_other():

@@ -4,6 +4,7 @@
 
 The results lie in docs/reproduced/NAME: the tables and claims that `dropover reproduce NAME` wrote as CSV. claims.toml
 has the claims; a figure in its texts is written as {FILE | ROW | COLUMN} of those tables, and never copied by hand.
+What the audit of the attacked nets says of the figures that a claim rests on is read from the same folders.
 """
 
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from dropover.lab.reproductions.parts.audits import AUDIT, EPS, GROUNDS, LEFT, NONE
 from dropover.lab.reproductions.parts.claims import FAILS, HOLDS
 
 HERE = Path(__file__).parent
@@ -46,6 +48,26 @@ def shown(claim: dict[str, Any]) -> str:
     return "; ".join(f"{row['ours']}: {row['verdict']}" for row in _tested(claim)) or "not run to its end"
 
 
+def audited(claim: dict[str, Any]) -> str:
+    """The audit's verdicts on the figures that a claim rests on, such as "fdd1d 53.1 ✗, left 12.0, at ε = 0.02"."""
+    if "audited" not in claim:
+        return "–"
+    file = RESULTS / claim["command"] / f"{AUDIT}.csv"
+    if not file.exists():
+        return "not audited yet"
+    return "; ".join(_audit(pd.read_csv(file, dtype={"text": str}), place) for place in claim["audited"])
+
+
+def _audit(table: pd.DataFrame, place: str) -> str:
+    """What stands at a place such as "fdd / fdd1d / L∞ | FGSM" of a table of audits."""
+    row, attack = (part.strip() for part in place.split("|"))
+    cells = table[table["row"] == row].set_index("column")["text"]
+    if cells.empty:
+        return f"{row}: not audited"
+    grounds = "" if cells[GROUNDS] == NONE else f" ({cells[GROUNDS]})"
+    return f"{row.split(' / ')[1]} {cells[attack]}, left {cells[LEFT]}, at ε = {cells[EPS]}{grounds}"
+
+
 def _tested(claim: dict[str, Any]) -> list[dict[str, str]]:
     """The rows of its command's claims.csv that a claim rests on; none while the command has no results here."""
     file = RESULTS / claim["command"] / "claims.csv"
@@ -73,10 +95,14 @@ def blocks() -> dict[str, list[str]]:
 
 def _claims(of_paper: list[dict[str, Any]]) -> list[str]:
     rows = [
-        [claim["where"], claim["claim"], f"**{verdict(claim)}**", shown(claim), f"`{claim['command']}`"]
+        [claim["where"], claim["claim"], f"**{verdict(claim)}**", shown(claim), audited(claim), f"`{claim['command']}`"]
         for claim in of_paper
     ]
-    return [_line(["where", "the paper says", "verdict", "what came out", "by"]), "|---" * 5 + "|", *map(_line, rows)]
+    return [
+        _line(["where", "the paper says", "verdict", "what came out", "audit", "by"]),
+        "|---" * 6 + "|",
+        *map(_line, rows),
+    ]
 
 
 def _figure(command: str, place: str) -> str:

@@ -40,6 +40,7 @@ PAGES = {
     "reading.md": Source("README.md", ("How to read the verdicts",)),
     "papers.md": Source("README.md", ("The papers' tables and figures",)),
     "inspect.md": Source("README.md", ("A net from inside",)),
+    "believing.md": Source("README.md", ("How far to believe a robustness figure",)),
     "examples.md": Source("examples/README.md"),
     "changes.md": Source("CHANGELOG.md"),
 }

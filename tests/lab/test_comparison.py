@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import audits, columns, figures, levels, worst_levels
+from dropover.lab.judging.comparison import columns, figures, levels, margin_checks, worst_levels
 from dropover.lab.study import Arm, AttackSettings, EvaluationSettings, Study
 
 EPS = [0.05, 0.1, 0.2]
@@ -97,9 +97,9 @@ def test_ties_share_the_best():
     assert [column.marks(arm) for arm in column.figures] == ["", "*", "*"]
 
 
-def audit(weak: list[float], margin: list[float], images: int, name: str = "pgd") -> bool:
+def check(weak: list[float], margin: list[float], images: int, name: str = "pgd") -> bool:
     rows = table(**{f"none__{name}__10": weak, "none__fgsm__10": [0.9] * len(weak), "none__pgd_margin__10": margin})
-    (found,) = audits(rows, STUDY, images)
+    (found,) = margin_checks(rows, STUDY, images)
     assert found.gap == pytest.approx(sum(weak) / len(weak) - sum(margin) / len(margin))
     return found.hidden
 
@@ -118,7 +118,7 @@ def audit(weak: list[float], margin: list[float], images: int, name: str = "pgd"
     ],
 )
 def test_the_margin_loss_must_find_more_than_noise(weak: list[float], margin: list[float], images: int, hidden: bool):
-    assert audit(weak, margin, images) is hidden
+    assert check(weak, margin, images) is hidden
 
 
 def test_the_audit_knows_attacks_by_their_other_names_and_needs_both_kinds():
@@ -126,6 +126,6 @@ def test_the_audit_knows_attacks_by_their_other_names_and_needs_both_kinds():
         update={"evaluation": EvaluationSettings(attacks=[AttackSettings(name=n, eps=EPS) for n in ("pgd", "pgd-dlr")])}
     )
     rows = table(none__pgd__10=[0.6], none__pgd_dlr__10=[0.1])
-    assert [found.hidden for found in audits(rows, study, 100)] == [True]
-    assert audits(table(none__pgd__10=[0.6]), STUDY, 100) == []
-    assert audits(table(none__pgd_margin__10=[0.6]), STUDY, 100) == []
+    assert [found.hidden for found in margin_checks(rows, study, 100)] == [True]
+    assert margin_checks(table(none__pgd__10=[0.6]), STUDY, 100) == []
+    assert margin_checks(table(none__pgd_margin__10=[0.6]), STUDY, 100) == []

@@ -17,6 +17,10 @@ ROWS = {
     Row("fgsm", 0.1, 0.5, "linf", "correct"): ("fgsm (of correct)", 0.1),
     Row("worst", 0.1, 0.6, "linf"): ("worst", 0.1),
     Row("worst", 0.5, 0.7, "l2"): ("worst l2", 0.5),
+    Row("audit", 0.5, 0.7, "l2"): ("audit l2", 0.5),
+    Row("audit images", 0.5, 200, "l2"): ("audit l2 images", 0.5),
+    Row("audit: order", 0.5, 1.0, "l2"): ("audit l2: order", 0.5),
+    Row("audit: order", 0.5, 0.0, "linf"): ("audit: order", 0.5),
     Row("clean", None, 0.8, inference_rate=0.0): ("clean at inference", 0.0),
     Row("pgd", 0.1, 0.9, "linf", inference_rate=0.3): ("pgd 0.1 at inference", 0.3),
 }

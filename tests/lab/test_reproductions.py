@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 from dropover.cli import app
 from dropover.lab.data.parts.loading import load_data
 from dropover.lab.judging.comparison import Figure
+from dropover.lab.judging.soundness import MARKS
 from dropover.lab.records.fingerprints import net_fingerprint
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.reproductions.parts import running
 from dropover.lab.reproductions.parts.claims import Claims, above
-from dropover.lab.reproductions.parts.fdd import printed_table2, printed_table3
+from dropover.lab.reproductions.parts.fdd import ATTACKED, printed_table2, printed_table3
 from dropover.lab.reproductions.parts.items import Printed, cells
 from dropover.lab.reproductions.parts.studies import Evidence, Request, Run
 from dropover.lab.reproductions.parts.writing import write_reproduction
@@ -320,3 +321,16 @@ def test_the_printed_figures_are_the_papers():
     assert printed_table2()["svhn"]["fdd1d"] == Printed(96.85, 0.03)
     assert printed_table3()["cifar100", "pgd", 0.03]["fdd3d"] == Printed(39.44)
     assert len(printed_table3()) == 14
+
+
+def test_what_was_attacked_has_the_verdict_of_its_audit_beside_it(made: Made):
+    attacked = {name for name in NAMES if any(each.attacks for each in REPRODUCTIONS.get(name).requests("smoke"))}
+    assert {name for name in NAMES if (made.folder / name / "audit.csv").exists()} == attacked
+    table = pd.read_csv(made.folder / "fdd-table3" / "audit.csv", dtype={"text": str})
+    rows = pd.read_csv(made.folder / "fdd-table3" / "fdd" / "results.csv")
+    of_all = rows[(rows["measure"] == "fgsm") & rows["of"].isna()].set_index(["arm", "level"])["value"]
+    cells = table.set_index(["row", "column"])["text"]
+    for arm in ATTACKED:
+        share, mark = cells[f"fdd / {arm} / L∞", "FGSM"].split()
+        assert mark in MARKS.values()
+        assert float(share) == pytest.approx(100 * of_all[arm, float(cells[f"fdd / {arm} / L∞", "ε"])], abs=0.05)

@@ -417,7 +417,7 @@ def test_a_file_that_can_not_be_written_is_said_once_and_training_goes_on(own: M
     assert rows_of(study, tmp_path, ALWAYS, notices) == rows_of(study, tmp_path / "other", None)
     path = key_of(study, study.arms[0], 0).path(tmp_path).with_suffix(".checkpoint")
     assert [notice for notice in notices if "written" in notice] == [
-        f"{path} can't be written (File exists): a trial that is stopped begins anew"
+        f"{path} can't be written (File exists): training begins anew if it is stopped"
     ]
 
 

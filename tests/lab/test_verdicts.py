@@ -5,7 +5,7 @@ import pytest
 
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import Audit, Figure
+from dropover.lab.judging.comparison import Figure, MarginCheck
 from dropover.lab.judging.deciding import Comparison, Verdict
 from dropover.lab.judging.measures import Measure
 from dropover.lab.study import Arm, Study
@@ -134,12 +134,12 @@ def test_what_a_verdict_rests_on_and_what_it_lacks():
     assert verdicts.grounds(compared("undecided", None, None, None)) == "Because."
 
 
-def audit(level: float, cross_entropy: float, margin: float, hidden: bool) -> Audit:
-    return Audit("fdd1d", level, cross_entropy, margin, hidden)
+def check(level: float, cross_entropy: float, margin: float, hidden: bool) -> MarginCheck:
+    return MarginCheck("fdd1d", level, cross_entropy, margin, hidden)
 
 
 def test_hidden_gradients_make_the_figure_an_upper_bound():
-    found = [audit(0.03, 0.76, 0.75, False), audit(0.25, 0.24, 0.0, True)]
+    found = [check(0.03, 0.76, 0.75, False), check(0.25, 0.24, 0.0, True)]
     worst = [Figure("fdd1d", "worst", 0.25, (0.0,), 0.0, None)]
     assert verdicts.robustness(found, worst, ["fgsm", "pgd", "pgd-margin"]) == [
         "The cross-entropy figure is an upper bound: a margin loss breaks 24.0 points more at ε = 0.25. "
@@ -148,7 +148,7 @@ def test_hidden_gradients_make_the_figure_an_upper_bound():
         "To believe: the worst over all attacks, image by image: 0.0 % at ε = 0.25. "
         "Still an upper bound: only fgsm, pgd, pgd-margin were tried.",
     ]
-    assert verdicts.audit_headline(found) == (
+    assert verdicts.margin_headline(found) == (
         "Attacks: gradients are partly hidden, and cross-entropy figures too high, in fdd1d (ε = 0.25)."
     )
 
@@ -157,8 +157,8 @@ def test_an_arm_without_the_margin_loss_is_said_to_be_unchecked():
     worst = [Figure("none", "worst", 0.1, (0.3,), 0.3, None)]
     assert verdicts.robustness([], worst, ["fgsm"])[0].startswith("Not checked with a margin loss")
     assert verdicts.robustness([], [], []) == []
-    assert verdicts.audit_headline([]) is None
-    assert verdicts.audit_headline([audit(0.1, 0.5, 0.5, False)]) == (
+    assert verdicts.margin_headline([]) is None
+    assert verdicts.margin_headline([check(0.1, 0.5, 0.5, False)]) == (
         "Attacks: at no ε does a margin loss break clearly more than cross-entropy does; no sign of hidden gradients."
     )
 

@@ -2,6 +2,7 @@
 
 import typer
 
+from dropover.cli.audit import audit
 from dropover.cli.compare import compare
 from dropover.cli.data import data
 from dropover.cli.ending import ending_well
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (compare, status, methods, models, reproduce, data, inspect):
+for command in (compare, status, methods, models, reproduce, data, inspect, audit):
     app.command()(ending_well(command))
 
 

@@ -8,18 +8,19 @@ import importlib
 import pkgutil
 from typing import Any
 
-__all__ = ["Result", "Study", "Trial", "attack", "audit", "compare", "inspect", "places", "reproduce"]
+__all__ = ["Result", "Study", "Trial", "attack", "audit", "compare", "inspect", "places", "reproduce", "verify"]
 
 _HOMES = {
     "Result": "result",
     "Study": "study",
     "Trial": "running.trial",
     "attack": "measuring.attacking",
-    "audit": "auditing.audit",
+    "audit": "report.audits",
     "compare": "comparing",
     "inspect": "report.inspecting",
     "places": "models.parts.users",
     "reproduce": "reproductions.parts.reproducing",
+    "verify": "auditing.verifying",
 }
 _MODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))
 

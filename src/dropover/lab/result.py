@@ -9,6 +9,7 @@ import pandas as pd
 
 from dropover.lab.growing import Growth
 from dropover.lab.judging.answer import Answer
+from dropover.lab.judging.soundness import COLUMNS as AUDIT_COLUMNS
 from dropover.lab.judging.verdict_table import COLUMNS
 from dropover.lab.records.store import table_of, write_table
 from dropover.lab.report.files import answer_of, page_of, write_files
@@ -51,6 +52,11 @@ class Result:
     def verdicts(self) -> pd.DataFrame:
         """For every arm and measure the difference from the reference, its interval, and what can be said of it."""
         return pd.DataFrame(columns=list(COLUMNS)) if self.answer is None else self.answer.verdicts
+
+    @property
+    def audits(self) -> pd.DataFrame:
+        """Of every trial attacked: the share that its audit leaves, its interval, and the verdict on its worst case."""
+        return pd.DataFrame(columns=list(AUDIT_COLUMNS)) if self.answer is None else self.answer.audits
 
     @property
     def failed(self) -> dict[str, str]:

@@ -1,153 +1,108 @@
-"""`lab.audit`: a model, its images and a ball in, a verdict out."""
+"""An audit from its beginning to its end: a model, its images and a ball in, a verdict out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from dropover.lab.attacks.parts.norms import NORMS
-from dropover.lab.auditing.budgets import BUDGETS, BudgetName, Planned
-from dropover.lab.auditing.checks import FAMILIES, Check, Checked, in_order, made
-from dropover.lab.auditing.evidence import Attempt, Evidence
+from dropover.lab.auditing.budgets import BUDGETS, BudgetName
+from dropover.lab.auditing.checks import Checked
+from dropover.lab.auditing.evidence import Evidence
+from dropover.lab.auditing.identity import identity_of
+from dropover.lab.auditing.outcome import Audit, concluded
+from dropover.lab.auditing.progress import Progress, Report
 from dropover.lab.auditing.randomness import with_draws
+from dropover.lab.auditing.stages import last_stages, planned_stages, stages
+from dropover.lab.auditing.state import State
 from dropover.lab.auditing.subject import Subject, opened
-from dropover.lab.auditing.verdict import VerdictName, interval_of, judged
-from dropover.lab.auditing.ways import WAYS, tried
 from dropover.validation import choice, number, whole
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
-    """What an audit has found.
+@dataclass(frozen=True)
+class Asked:
+    """What an audit is asked for: the radius of the ball in pixels, its norm, a claim, the budget, a seed.
 
-    Attributes:
-        verdict: "supported", "upper bound only" or "broken".
-        reason: Why, in a sentence.
-        accuracy: The share of the audited images that no attempt has felled: the worst case of each image.
-        interval: The exact 95 % interval of that share.
-        claim: What was claimed, if anything.
-        clean: The share that was right without an attack.
-        checks: Every check, in the order in which they were made.
-        attacks: Everything that was tried on images that stood, with its cost.
-        adversarial: The worst that was found of each image (N, C, H, W), pixels in [0, 1].
-        stands: Whether the model gets that right (bool, N).
-        index: Which of the given images these are (N,).
-        felled_by: What felled each of them; "" where nothing did.
-        eps, norm, budget, seed: As they were asked for.
+    Raises:
+        TypeError, ValueError: one of them is out of range.
     """
 
-    verdict: VerdictName
-    reason: str
-    accuracy: float
-    interval: tuple[float, float]
-    claim: float | None
-    clean: float
-    checks: tuple[Checked, ...]
-    attacks: tuple[Attempt, ...]
-    adversarial: Tensor
-    stands: Tensor
-    index: Tensor
-    felled_by: tuple[str, ...]
     eps: float
-    norm: str
-    budget: str
-    seed: int
+    norm: str = "linf"
+    claim: float | None = None
+    budget: BudgetName = "quick"
+    seed: int = 0
 
-    @property
-    def strongest(self) -> str:
-        """The attempt that felled most images."""
-        return max(self.attacks, key=lambda each: each.felled).label
+    def __post_init__(self) -> None:
+        choice("norm", self.norm, NORMS)
+        choice("budget", self.budget, BUDGETS)
+        if number("eps", self.eps, 0) == 0:
+            raise ValueError("eps must be above 0, got 0")
+        if self.norm == "linf" and self.eps > 1:
+            raise ValueError(
+                f"eps must be at most 1 in linf, since pixels are in [0, 1], got {self.eps:g}: divide by 255?"
+            )
+        if self.claim is not None:
+            number("claim", self.claim, 0, 1)
+        whole("seed", self.seed, 0)
 
-    def __str__(self) -> str:
-        low, high = self.interval
-        share = f"{100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-        return f"{self.verdict}: {share} at ε = {self.eps:g} {self.norm}, clean {100 * self.clean:.1f} %; {self.reason}"
 
-
-def audit(
+def audited(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    *,
-    eps: float,
-    norm: str = "linf",
-    claim: float | None = None,
-    budget: BudgetName = "quick",
-    seed: int = 0,
-) -> Audit:
+    asked: Asked,
+    folder: Path | None = None,
+    twins: Sequence[nn.Module] = (),
+    finished: Callable[[Mapping[str, Any]], Audit | None] = lambda _identity: None,
+    report: Report | None = None,
+    notify: Callable[[str], object] = lambda _line: None,
+) -> tuple[Audit, dict[str, Any]]:
     """Try everything to fell a model's images within a ball, check that the trying was sound, and judge.
 
     Args:
         model: Maps images with pixels in [0, 1] to logits; it is left as it was, also after an error.
         images: Of shape (N, C, H, W), in [0, 1] or bytes. A budget may take the first of each class only.
         labels: Their classes (N,).
-        eps: The radius of the ball around each image, in pixels, above 0.
-        norm: "linf" or "l2".
-        claim: The robust accuracy that is claimed, in [0, 1].
-        budget: "quick", "standard" or "full".
-        seed: Of everything that is drawn.
+        asked: The ball, the claim, and how much is tried.
+        folder: Where it is kept after every stage what was found, and from where an audit that was cut off goes on.
+        twins: Further models, whose adversarial examples are tried on it. They too are left as they were.
+        finished: Looks for a finished audit that is determined by the same.
+        report: Told how far it is.
+        notify: Called with a line about a file in the folder that can't be gone on from.
+
+    Returns:
+        The audit, and what it is determined by if there is a folder.
 
     Raises:
-        TypeError, ValueError: an argument out of range, or a model that returns no logits.
+        ValueError: a model that returns no logits, or has fewer outputs than there are classes.
     """
-    choice("norm", norm, NORMS)
-    choice("budget", budget, BUDGETS)
-    if number("eps", eps, 0) == 0:
-        raise ValueError("eps must be above 0, got 0")
-    if claim is not None:
-        number("claim", claim, 0, 1)
-    whole("seed", seed, 0)
-    with opened(model, images, labels, eps, norm, seed, BUDGETS[budget]) as subject:
-        subject = with_draws(subject)
-        evidence = Evidence.of_clean(subject)
-        checks: list[Checked] = []
-        for stage in _stages(subject, evidence, checks):
-            stage()
-    right, count = int(evidence.stands.sum()), len(evidence.stands)
-    verdict = judged(right, count, subject.classes, claim, checks)
-    return Audit(
-        verdict.name,
-        verdict.reason,
-        right / count,
-        interval_of(right, count),
-        claim,
-        float(evidence.right.double().mean()),
-        tuple(checks),
-        tuple(evidence.attempts),
-        evidence.worst,
-        evidence.stands,
-        subject.index,
-        tuple(evidence.felled_by),
-        eps,
-        norm,
-        budget,
-        seed,
-    )
+    with opened(model, images, labels, asked.eps, asked.norm, asked.seed, BUDGETS[asked.budget], twins) as bare:
+        # Digests take their time, and are of no use where nothing is kept.
+        identity = {} if folder is None else identity_of(model, bare, twins)
+        earlier = finished(identity)
+        if earlier is not None:
+            return earlier, identity
+        subject = with_draws(bare)
+        evidence, checks = _gathered(subject, State(folder, identity, notify), report)
+        return concluded(subject, evidence, checks, asked.claim), identity
 
 
-def _stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Iterator[Callable[[], None]]:
-    """The attacks, the checks, the ways through where one has failed, and at the end the bookkeeping."""
-    for planned in subject.budget.attacks:
-        yield partial(_attack, planned, subject, evidence)
-    last = FAMILIES[-1]
-    for check in in_order():
-        if check.family != last:
-            yield partial(_check, check, subject, evidence, checks)
-    if not all(each.passed for each in checks):
-        for way in WAYS:
-            yield partial(tried, way, subject, evidence)
-    for check in in_order():
-        if check.family == last:
-            yield partial(_check, check, subject, evidence, checks)
-
-
-def _attack(planned: Planned, subject: Subject, evidence: Evidence) -> None:
-    which = evidence.nearest(planned.share)
-    with evidence.attempt(subject, planned.label, planned.role):
-        found = subject.attacked(which, planned.label, planned.attack, **planned.settings)
-        evidence.take(subject, which, found, planned.label)
-
-
-def _check(check: Check, subject: Subject, evidence: Evidence, checks: list[Checked]) -> None:
-    checks.append(made(check, subject, evidence))
+def _gathered(subject: Subject, state: State, report: Report | None) -> tuple[Evidence, list[Checked]]:
+    """Go through all stages, less those that were made before."""
+    evidence = Evidence.of_clean(subject)
+    checks: list[Checked] = []
+    done = state.take_over(evidence, checks)
+    planned = chain(planned_stages(subject, evidence, checks), last_stages(subject, evidence, checks))
+    progress = Progress(report or (lambda _share, _what: None), subject, evidence, planned)
+    for stage in stages(subject, evidence, checks):
+        progress.begin(stage)
+        if stage.name not in done:
+            stage.run()
+            done.append(stage.name)
+            state.keep(evidence, checks, done)
+        progress.end()
+    return evidence, checks

@@ -66,7 +66,7 @@ def _others(fab: int, queries: int, share: float = 1.0) -> tuple[Planned, ...]:
     )
 
 
-_QUICK = (*_white_box(10, 15), _targeted("apgd-t", 20, 0.1), *_others(8, 100, 0.5))
+_QUICK = (*_white_box(10, 30), _targeted("apgd-t", 20, 0.1), *_others(8, 100, 0.5))
 _STANDARD = (
     *_white_box(20, 30),
     _targeted("apgd-t", 50, 1 / 4),

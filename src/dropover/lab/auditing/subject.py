@@ -1,7 +1,7 @@
 """The model under audit: asked always in the same way, every question counted, and left as it was."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ class Watched(nn.Module):
         forwards: How many images have passed it.
         gradients: Of how many of them a gradient was asked.
         tamed: Whether gradients that are not finite reach an attack as 0, instead of ending it for their image.
+        heard: Called after each pass, by whoever tells how far the audit is.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -39,6 +40,7 @@ class Watched(nn.Module):
         self.model = model
         self.forwards = self.gradients = 0
         self.tamed = True
+        self.heard: Callable[[], None] = lambda: None
         self._type = next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
 
     @property
@@ -58,6 +60,7 @@ class Watched(nn.Module):
             raise ValueError(f"the model must return logits, a tensor of real numbers, got {kind}")
         if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
             raise ValueError(f"the model must return logits ({len(x)}, classes), got the shape {tuple(logits.shape)}")
+        self.heard()
         # A model that is cut off from its input has the gradient 0 instead of an error's.
         return logits.float() + 0 * x.flatten(1).sum(1, keepdim=True) if asked else logits.float()
 
@@ -90,6 +93,7 @@ class Subject:
         clean: Logits on the images (N, classes).
         random: Whether two passes differ.
         draws: Gradients are averaged over so many passes.
+        twins: Further models, in evaluation mode, whose adversarial examples are tried on this one.
     """
 
     model: Watched
@@ -103,6 +107,7 @@ class Subject:
     clean: Tensor
     random: bool
     draws: int = 1
+    twins: tuple[nn.Module, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -144,10 +149,14 @@ class Subject:
 
     def logits(self, images: Tensor, label: str = "scoring") -> Tensor:
         """Logits (n, classes) of one pass over images (n, C, H, W)."""
-        parts = [] if len(images) else [self.clean[:0]]
-        for number, part in enumerate(torch.split(images, _BATCH) if len(images) else ()):
+        return self.passed(self.model, images, label) if len(images) else self.clean[:0]
+
+    def passed(self, model: nn.Module, images: Tensor, label: str) -> Tensor:
+        """What a model, or a part of one, makes of images (n, C, H, W), at least one, in one pass without gradients."""
+        parts = []
+        for number, part in enumerate(torch.split(images, _BATCH)):
             with seeded(self.seed, f"{stream(label)} {number}", part.device), torch.no_grad():
-                parts.append(self.model(part))
+                parts.append(model(part))
         return torch.cat(parts)
 
     def right(self, images: Tensor, which: Tensor, label: str = "scoring", votes: int | None = None) -> Tensor:
@@ -155,12 +164,15 @@ class Subject:
 
         Where inference is random, by a majority of passes. An output that isn't finite is not right.
         """
-        times = self.votes if votes is None else votes
+        return self.share_right(images, which, label, self.votes if votes is None else votes) > 0.5
+
+    def share_right(self, images: Tensor, which: Tensor, label: str, votes: int) -> Tensor:
+        """The share of so many passes that get images (n, C, H, W) right, made from the images `which`: (n,)."""
         count = torch.zeros(len(images), device=images.device)
-        for vote in range(times):
+        for vote in range(votes):
             logits = self.logits(images, f"{label} {vote}")
             count += (logits.argmax(1) == self.labels[which]) & logits.isfinite().all(1)
-        return count > times / 2
+        return count / votes
 
     def part(self, which: Tensor) -> "Subject":
         """The same with the images `which` (n,) alone."""
@@ -176,16 +188,25 @@ class Subject:
 
 @contextmanager
 def opened(
-    model: nn.Module, images: Tensor, labels: Tensor, eps: float, norm: str, seed: int, budget: Budget
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    eps: float,
+    norm: str,
+    seed: int,
+    budget: Budget,
+    twins: Sequence[nn.Module] = (),
 ) -> Iterator[Subject]:
-    """The subject of an audit; the model is put back as it was, also after an error.
+    """The subject of an audit; the model and its twins are put back as they were, also after an error.
 
     Of the images, bytes or in [0, 1], it has as many as the budget allows, classes taking turns.
 
     Raises:
-        ValueError: the model returns something else than logits, or has fewer outputs than there are classes.
+        ValueError: a model returns something else than logits, or has fewer outputs than there are classes.
     """
-    with model_untouched(model):
+    with ExitStack() as kept:
+        for each in (model, *twins):
+            kept.enter_context(model_untouched(each))
         watched = Watched(model).eval()
         there = device_of(model)
         index = balanced_prefix(labels.cpu(), min(budget.images or len(labels), len(labels)))
@@ -196,6 +217,10 @@ def opened(
         clean = bare.logits(shown, "clean")
         if int(labels.max()) >= clean.shape[1]:
             raise ValueError(f"labels must be below {clean.shape[1]}, the model's outputs, got {int(labels.max())}")
+        for number, twin in enumerate(twins):
+            outputs = bare.with_model(twin).classes
+            if int(labels.max()) >= outputs:
+                raise ValueError(f"labels must be below {outputs}, twin {number}'s outputs, got {int(labels.max())}")
         again = bare.logits(shown, "clean again")
         differ = not torch.equal(clean.nan_to_num(), again.nan_to_num())
-        yield replace(bare, clean=clean, random=differ)
+        yield replace(bare, clean=clean, random=differ, twins=tuple(twins))

@@ -6,9 +6,19 @@ from functools import cached_property
 import pandas as pd
 
 from dropover.lab.judging import verdicts
-from dropover.lab.judging.comparison import Audit, Column, Figure, Judge, audits, columns, figures, worst_levels
+from dropover.lab.judging.comparison import (
+    Column,
+    Figure,
+    Judge,
+    MarginCheck,
+    columns,
+    figures,
+    margin_checks,
+    worst_levels,
+)
 from dropover.lab.judging.conclusion import Conclusion
 from dropover.lab.judging.measures import Measure
+from dropover.lab.judging.soundness import LEGEND, Soundness, audit_places, audit_table, soundness
 from dropover.lab.judging.verdict_table import verdict_table
 from dropover.lab.records.labels import WORST
 from dropover.lab.study import Study
@@ -46,19 +56,44 @@ class Answer:
         return [arm.label for arm in self.study.arms if any(arm.label in column.figures for column in self.columns)]
 
     @cached_property
-    def audits(self) -> list[Audit]:
+    def margin_checks(self) -> list[MarginCheck]:
         """Every arm's cross-entropy attacks against margin losses."""
-        return audits(self.table, self.study, self.images)
+        return margin_checks(self.table, self.study, self.images)
 
     @cached_property
     def margin(self) -> list[str]:
         """What the margin losses found, in a sentence; empty if they did not run."""
-        return [line for line in (verdicts.audit_headline(self.audits),) if line]
+        return [line for line in (verdicts.margin_headline(self.margin_checks),) if line]
 
     @cached_property
     def conclusion(self) -> Conclusion:
         """What the verdicts say together, for whoever knows no statistics."""
-        return Conclusion(self.study, self.columns, self.audits)
+        return Conclusion(self.study, self.columns, self.margin_checks, self._soundness)
+
+    @cached_property
+    def _soundness(self) -> dict[tuple[str, float | None], dict[str, Soundness]]:
+        """What audits say of every arm's figure, by the column's measure and level."""
+        places = [(column.measure, column.level) for column in self.columns]
+        return {place: soundness(self.table, self.study, *place) for place in places}
+
+    def soundness(self, column: Column, arm: str) -> Soundness | None:
+        """What audits say of an arm's figure at a column; None where there was none, or it is of no attack."""
+        return self._soundness[column.measure, column.level].get(arm)
+
+    @cached_property
+    def audits(self) -> pd.DataFrame:
+        """Every trial's audit; see `audit_table`."""
+        return audit_table(self.table, self.study)
+
+    @cached_property
+    def audited(self) -> list[str]:
+        """What audits leave of each arm's worst case, and which checks failed: a line for each norm."""
+        lines = []
+        for norm, level in audit_places(self.table):
+            of_arms = soundness(self.table, self.study, WORST[norm], level)
+            said = "; ".join(each.said(arm) for arm, each in of_arms.items())
+            lines.append(f"Audit at ε = {level:g}{' (L2)' * (norm == 'l2')}, what it leaves: {said}.")
+        return lines
 
     @property
     def remedy(self) -> str:
@@ -98,7 +133,7 @@ class Answer:
     @cached_property
     def legend(self) -> str:
         """What the marks mean."""
-        return verdicts.legend(self.study, self.readings)
+        return " ".join([verdicts.legend(self.study, self.readings), *([LEGEND] if self.audited else [])])
 
     def verdict(self, column: Column, arm: str) -> str:
         """What is decided of an arm at a column, in a sentence; empty for the reference."""
@@ -125,7 +160,13 @@ class Answer:
         ]
 
     def robustness(self, arm: str) -> list[str]:
-        """How far to believe an arm's figures under attack, in words."""
+        """How far to believe an arm's figures under attack, in words: by the audit at its ε, else by the attacks."""
+        audited = {
+            (WORST[norm], eps): soundness(self.table, self.study, WORST[norm], eps)
+            for norm, eps in audit_places(self.table)
+        }
+        there = {place: of_arms[arm] for place, of_arms in audited.items() if arm in of_arms}
         attacks = [attack.label for attack in self.study.evaluation.attacks]
-        worst = [figure for figure in self._worst if figure.arm == arm]
-        return verdicts.robustness([audit for audit in self.audits if audit.arm == arm], worst, attacks)
+        worst = [each for each in self._worst if each.arm == arm and (each.measure, each.level) not in there]
+        said = verdicts.robustness([check for check in self.margin_checks if check.arm == arm], worst, attacks)
+        return [*map(verdicts.audited, there.values()), *said]

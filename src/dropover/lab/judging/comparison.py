@@ -99,7 +99,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Audit:
+class MarginCheck:
     """Cross-entropy attacks against margin losses at one ε: shares of the attacked images that an arm keeps.
 
     `hidden` says whether the margin losses break more than noise allows.
@@ -215,7 +215,7 @@ def figures(table: pd.DataFrame, study: Study, measure: str, level: float | None
     return [replace(figure, p_holm=corrected.get(figure.arm), tests=max(1, len(ps))) for figure in uncorrected]
 
 
-def audits(table: pd.DataFrame, study: Study, images: int) -> list[Audit]:
+def margin_checks(table: pd.DataFrame, study: Study, images: int) -> list[MarginCheck]:
     """For every arm, norm and ε at which both ran: do margin losses break more than the best cross-entropy attack?
 
     Targeted attacks and those that read no gradient have no part in it.
@@ -235,9 +235,9 @@ def audits(table: pd.DataFrame, study: Study, images: int) -> list[Audit]:
             for arm in study.arms:
                 weak, strong = (_strongest(kept[loss], arm.label) for loss in ("cross-entropy", "margin"))
                 if weak and strong:
-                    results.append(_audit(arm.label, eps, norm, weak, strong, images))
+                    results.append(_margin_check(arm.label, eps, norm, weak, strong, images))
     order = [arm.label for arm in study.arms]
-    return sorted(results, key=lambda audit: order.index(audit.arm))
+    return sorted(results, key=lambda check: order.index(check.arm))
 
 
 def _values(table: pd.DataFrame, measure: str, level: float | None) -> dict[str, dict[int, float]]:
@@ -280,10 +280,12 @@ def _strongest(kept: Sequence[Mapping[str, Mapping[int, float]]], arm: str) -> d
     return {seed: min(values[seed] for values in by_attack) for seed in by_attack[0]} if by_attack else {}
 
 
-def _audit(arm: str, eps: float, norm: str, weak: dict[int, float], strong: dict[int, float], images: int) -> Audit:
+def _margin_check(
+    arm: str, eps: float, norm: str, weak: dict[int, float], strong: dict[int, float], images: int
+) -> MarginCheck:
     n = len(strong)
     shares = math.fsum(weak.values()) / n, math.fsum(strong.values()) / n
     over_seeds = (st.spread([weak[seed] - strong[seed] for seed in strong]) or 0.0) / math.sqrt(n)
     over_images = math.hypot(*(st.binomial_error(share, images * n) for share in shares)) if images else 0.0
     hidden = shares[0] - shares[1] > 1.96 * max(over_seeds, over_images) + 1e-9
-    return Audit(arm, eps, *shares, hidden, norm)
+    return MarginCheck(arm, eps, *shares, hidden, norm)

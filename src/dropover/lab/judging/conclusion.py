@@ -4,12 +4,13 @@ Nothing is said here that the verdicts don't hold. Differences are arm − refer
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from dropover.lab.judging.comparison import Audit, Column, counts
+from dropover.lab.judging.comparison import Column, MarginCheck, counts
 from dropover.lab.judging.deciding import Comparison
+from dropover.lab.judging.soundness import Soundness
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.study import Study
@@ -27,12 +28,14 @@ class Conclusion:
     Attributes:
         study: The study.
         columns: What was decided; those of single attacks have no part, as the worst case is over all of them.
-        audits: Cross-entropy attacks against margin losses.
+        margin_checks: Cross-entropy attacks against margin losses.
+        soundness: What audits say of every arm's figure, by the measure and level of its column.
     """
 
     study: Study
     columns: Sequence[Column]
-    audits: Sequence[Audit]
+    margin_checks: Sequence[MarginCheck]
+    soundness: Mapping[tuple[str, float | None], Mapping[str, Soundness]] = field(default_factory=dict)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -167,10 +170,14 @@ class Conclusion:
         norm = next((norm for norm, worst in WORST.items() if worst == column.measure), None)
         if norm is None:
             return ""
-        audits = [each for each in self.audits if (each.arm, each.norm, each.level) == (arm, norm, column.level)]
-        if not audits:
+        if audited := self.soundness.get((column.measure, column.level), {}).get(arm):
+            return audited.doubt
+        margin_checks = [
+            each for each in self.margin_checks if (each.arm, each.norm, each.level) == (arm, norm, column.level)
+        ]
+        if not margin_checks:
             return "no attack on a margin loss has checked that"
-        if any(each.hidden for each in audits):
+        if any(each.hidden for each in margin_checks):
             return "gradients are partly hidden, and attacks may have missed what breaks such a net"
         return ""
 

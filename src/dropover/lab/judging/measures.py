@@ -14,7 +14,7 @@ import pandas as pd
 
 from dropover.lab.judging.deciding import Values
 from dropover.lab.judging.scales import ScaleName
-from dropover.lab.records.labels import AT_INFERENCE, OF_CORRECT, WORST
+from dropover.lab.records.labels import AT_INFERENCE, AUDIT, AUDITED, OF_CORRECT, WORST
 from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, Row
 from dropover.lab.records.trials import TrialKey
 from dropover.lab.study import MeasureSettings, Study
@@ -188,7 +188,8 @@ def logged(table: pd.DataFrame, study: Study) -> list[str]:
         return []
     others = _of_images(study)
     names = [name for name in _labels(table[table["level"].notna()]) if not name.endswith((OF_CORRECT, AT_INFERENCE))]
-    return [name for name in names if name not in others]
+    checks = tuple(f"{audit}: " for audit in AUDIT.values())
+    return [name for name in names if name not in others and not name.startswith(checks)]
 
 
 def first_figure(study: Study, trial: TrialKey, rows: Iterable[Row]) -> str:
@@ -203,7 +204,7 @@ def first_figure(study: Study, trial: TrialKey, rows: Iterable[Row]) -> str:
 def _of_images(study: Study) -> set[str]:
     """The labels of what is scored by images."""
     attacks = (attack.label for attack in study.evaluation.attacks)
-    return {CLEAN, *WORST.values(), *study.evaluation.noise, *attacks}
+    return {CLEAN, *WORST.values(), *AUDIT.values(), *AUDITED.values(), *study.evaluation.noise, *attacks}
 
 
 def _labels(table: pd.DataFrame) -> Iterable[str]:

@@ -1,14 +1,16 @@
 """What the figures say, in plain words, and what they can't say."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
 import pandas as pd
 
 from dropover.lab.judging import statistics as st
-from dropover.lab.judging.comparison import SIGNS, Audit, Figure
+from dropover.lab.judging.comparison import SIGNS, Figure, MarginCheck
 from dropover.lab.judging.deciding import Comparison
 from dropover.lab.judging.measures import Measure
+from dropover.lab.judging.soundness import MARKS, Soundness
 from dropover.lab.records.labels import WORST
 from dropover.lab.records.rows import PER_SECOND
 from dropover.lab.study import Study
@@ -131,25 +133,27 @@ def about_the_test(row: Sequence[Figure]) -> list[str]:
     return lines
 
 
-def robustness(audits: Sequence[Audit], worst: Sequence[Figure], attacks: Sequence[str]) -> list[str]:
+def robustness(margin_checks: Sequence[MarginCheck], worst: Sequence[Figure], attacks: Sequence[str]) -> list[str]:
     """How far to believe an arm's figures under attack.
 
     Args:
-        audits: What the margin loss did to the arm, at each ε.
-        worst: The arm's worst case over all attacks of a norm, one figure for each ε.
+        margin_checks: What the margin loss did to the arm, at each ε.
+        worst: The arm's worst case over all attacks of a norm, one figure for each ε without an audit.
         attacks: The labels of the attacks that were run.
     """
     lines = []
-    if gaps := [f"{100 * audit.gap:.1f} points more at ε = {_radius(audit)}" for audit in audits if audit.hidden]:
+    if gaps := [
+        f"{100 * check.gap:.1f} points more at ε = {_radius(check)}" for check in margin_checks if check.hidden
+    ]:
         lines.append(
             f"The cross-entropy figure is an upper bound: a margin loss breaks {', '.join(gaps)}. "
             "Gradients are partly hidden."
         )
-    if honest := [_radius(audit) for audit in audits if not audit.hidden]:
+    if honest := [_radius(check) for check in margin_checks if not check.hidden]:
         lines.append(f"The cross-entropy figure survives the margin loss at ε = {', '.join(honest)}.")
     if not worst:
         return lines
-    if not audits:
+    if not margin_checks:
         lines.append(
             "Not checked with a margin loss: that needs one attack on it, such as pgd-margin, and one without."
         )
@@ -164,18 +168,28 @@ def robustness(audits: Sequence[Audit], worst: Sequence[Figure], attacks: Sequen
     ]
 
 
-def _radius(audit: Audit) -> str:
-    return f"{audit.level:g}" + (" (L2)" if audit.norm == "l2" else "")
+def audited(found: Soundness) -> str:
+    """What the audits of an arm's seeds came to, in a sentence."""
+    where = f"ε = {found.level:g}{' (L2)' * (found.norm == 'l2')}"
+    counts = Counter(found.verdicts.values())
+    several = len(found.verdicts) > 1
+    seeds = ", ".join(f"{name}{f' ({counts[name]} seeds)' if several else ''}" for name in MARKS if counts[name])
+    grounds = f": {found.grounds}" if found.grounds else ""
+    return f"Audit at {where}: {found.mark} {seeds}; it leaves {100 * found.accuracy:.1f} %{grounds}."
 
 
-def audit_headline(audits: Sequence[Audit]) -> str | None:
+def _radius(check: MarginCheck) -> str:
+    return f"{check.level:g}" + (" (L2)" if check.norm == "l2" else "")
+
+
+def margin_headline(margin_checks: Sequence[MarginCheck]) -> str | None:
     """Where the margin loss breaks clearly more than cross-entropy does, over all arms; None if not checked."""
-    if not audits:
+    if not margin_checks:
         return None
     where: dict[str, list[str]] = {}
-    for audit in audits:
-        if audit.hidden:
-            where.setdefault(audit.arm, []).append(_radius(audit))
+    for check in margin_checks:
+        if check.hidden:
+            where.setdefault(check.arm, []).append(_radius(check))
     if not where:
         return (
             "Attacks: at no ε does a margin loss break clearly more than cross-entropy does; "

@@ -1,6 +1,7 @@
 """One look for all figures, how they are laid out, and how they are written."""
 
 import base64
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,19 @@ def grid_of(panels: int, columns: int) -> tuple[int, int]:
 
 def embedded(svg: Path) -> str:
     """The address of an SVG file's content, for an image on a page: two as parts of a page may share an id."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
+    return _address(svg.read_bytes())
+
+
+def _address(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+@styled
+def address_of(figure: Figure) -> str:
+    """The address of a figure's own content as SVG, for an image on a page that has no files beside it."""
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata=_NO_DATE["svg"])
+    return _address(file.getvalue())
 
 
 @styled

@@ -43,7 +43,8 @@ class Checkpoints:
     """The file from which a training goes on; without a path nothing is kept.
 
     It holds tensors and plain data only, nothing that would run when it is read, and a checksum. `notify` is called
-    with a line about a file that can't be trusted, and is set aside, or that can't be written.
+    with a line about a file that can't be trusted, and is set aside, or that can't be written; `what`
+    goes on from the file is for those lines.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Checkpoints:
         path: Path | None = None,
         pace: Pace = Pace(),
         notify: Callable[[str], object] = lambda _line: None,
+        what: str = "training",
     ) -> None:
-        self.path, self.pace = path, pace
+        self.path, self.pace, self._what = path, pace, what
         self._notify = notify
         self._kept, self._cost = time.monotonic(), _FIRST_COST
 
@@ -69,9 +71,9 @@ class Checkpoints:
             return None
 
     def refuse(self, reason: DamagedError) -> None:
-        """Set the file aside and say why: training begins anew."""
+        """Set the file aside and say why: all begins anew."""
         assert self.path is not None
-        self._notify(f"{set_aside(self.path, reason)}; training begins anew")
+        self._notify(f"{set_aside(self.path, reason)}; {self._what} begins anew")
 
     def occasions(self) -> contextlib.AbstractContextManager[None]:
         """What a training is in while it asks again and again whether it is `due`."""
@@ -100,7 +102,7 @@ class Checkpoints:
             write(self.path, lambda file: _fill(file, content))
         except OSError as error:
             # Training is worth more than the chance to go on with it.
-            self._notify(f"{self.path} can't be written ({error.strerror}): a trial that is stopped begins anew")
+            self._notify(f"{self.path} can't be written ({error.strerror}): {self._what} begins anew if it is stopped")
             self.path = None
         if leaving.is_asked():
             leaving.leave()

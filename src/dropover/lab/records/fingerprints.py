@@ -51,6 +51,7 @@ BESIDE_TRIALS = (
     "lab/running/events.py",
     "lab/running/guard.py",
     "lab/running/heartbeat.py",
+    "lab/running/kept_nets.py",
     "lab/running/mailbox.py",
     "lab/running/queue.py",
     "lab/running/runner.py",
@@ -61,7 +62,7 @@ BESIDE_TRIALS = (
     "lab/telling/",
 )
 # What is done to a net only after its training, which nothing that makes a net may import.
-AFTER_TRAINING = (*BESIDE_TRIALS, "lab/attacks/", "lab/measuring/", "lab/noise/", "lab/running/")
+AFTER_TRAINING = (*BESIDE_TRIALS, "lab/attacks/", "lab/auditing/", "lab/measuring/", "lab/noise/", "lab/running/")
 
 
 def trial_ingredients(study: Study, arm: Arm, seed: int) -> Ingredients:

@@ -56,7 +56,7 @@ def curve(table: pd.DataFrame, study: Study, measure: str, axis: str) -> str:
     marks = base.mark_point(filled=True, size=38, opacity=1).encode(
         y="mean:Q", shape=alt.Shape("arm:N", scale=shapes, legend=None)
     )
-    return _svg(alt.layer(whiskers, lines, marks))
+    return svg(alt.layer(whiskers, lines, marks))
 
 
 def losses(table: pd.DataFrame, arm: str, color: str, top: float, titles: tuple[str, str]) -> str:
@@ -76,7 +76,7 @@ def losses(table: pd.DataFrame, arm: str, color: str, top: float, titles: tuple[
             detail=["seed:N", "loss:N"],
         )
     )
-    return _svg(chart)
+    return svg(chart)
 
 
 def steps(table: pd.DataFrame, study: Study, measure: str) -> str:
@@ -95,7 +95,7 @@ def steps(table: pd.DataFrame, study: Study, measure: str) -> str:
             detail=["seed:N"],
         )
     )
-    return _svg(chart)
+    return svg(chart)
 
 
 def dots(table: pd.DataFrame, study: Study, reading: Measure, wide: bool) -> str:
@@ -110,7 +110,7 @@ def dots(table: pd.DataFrame, study: Study, reading: Measure, wide: bool) -> str
     x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=14), axis=axis)
     points = base.mark_circle(size=55, opacity=0.6).encode(x=x)
     means = base.mark_tick(thickness=2.5, size=17).encode(x="mean(value):Q")
-    return _svg(alt.layer(points, means), width=width, height=max(60, 30 * len(order)))
+    return svg(alt.layer(points, means), width=width, height=max(60, 30 * len(order)))
 
 
 def highest_loss(table: pd.DataFrame) -> float:
@@ -130,7 +130,8 @@ def _arm_scale(study: Study) -> alt.Scale:
     return alt.Scale(domain=list(colors), range=list(colors.values()))
 
 
-def _svg(chart: alt.TopLevelMixin, width: int = WIDTH, height: int = HEIGHT) -> str:
+def svg(chart: alt.TopLevelMixin, width: int = WIDTH, height: int = HEIGHT) -> str:
+    """A chart of that many pixels as the text of an SVG, in the look of all."""
     sized = chart.properties(width=width, height=height, background="transparent")
     # Many seeds and epochs are more than altair draws unasked.
     with alt.data_transformers.enable(max_rows=None):

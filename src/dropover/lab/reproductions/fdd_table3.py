@@ -76,9 +76,10 @@ def _levels(name: str) -> list[tuple[str, float]]:
 def _checks(evidence: Evidence) -> list[str]:
     """What the margin loss finds out about the paper's attacks, a line for each data set."""
     from dropover.lab.judging import verdicts
-    from dropover.lab.judging.comparison import audits
+    from dropover.lab.judging.comparison import margin_checks
 
     headlines = {
-        run.data_set: verdicts.audit_headline(audits(run.table, run.study, run.attacked)) for run in evidence.runs
+        run.data_set: verdicts.margin_headline(margin_checks(run.table, run.study, run.attacked))
+        for run in evidence.runs
     }
     return [f"{where}: {headline}" for where, headline in headlines.items() if headline]

@@ -13,7 +13,8 @@ from dropover.lab.devices import device_of
 from dropover.lab.examples import Examples, logits_on
 from dropover.lab.measuring.robustness import attack_rows, noise_rows
 from dropover.lab.records.checkpoints import Pace
-from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, WORST, Row, share
+from dropover.lab.records.rows import ATTACKED, CLEAN, PER_SECOND, WORST, Row, of_audit, share
+from dropover.lab.running.audited import audit_rows
 from dropover.lab.running.figures import as_number
 from dropover.lab.running.images import train_on_images
 from dropover.lab.running.progress import TrialProgress
@@ -51,7 +52,8 @@ def run_trial(
     Returns:
         What was logged, with its step as level, and what was returned. Of a function that returned a model with images
         to test it on, the lab's own among them, "clean", a row per noise and level, two per attack and ε (of all and
-        of the correct images), "worst" per norm and ε and, with attacks, "attacked_per_second". The lab's own has
+        of the correct images), "worst" per norm and ε and, with attacks, "attacked_per_second" and what
+        `audit_rows` gives. The lab's own has
         logged "train_loss", "test_loss", "test_accuracy", and returned "seconds" and "images_per_second".
 
     Raises:
@@ -85,7 +87,8 @@ def run_trial(
     accuracy = share(clean.argmax(1) == examples.labels)
     rows.insert(0, Row(CLEAN, None, accuracy))
     rows += noise_rows(study, model, examples, seed, lambda done: measuring(0.2 * done, "noise"))
-    rows += attack_rows(study, model, examples, clean, seed, lambda done, name: measuring(0.2 + 0.8 * done, name))
+    rows += attack_rows(study, model, examples, clean, seed, lambda done, name: measuring(0.2 + 0.4 * done, name))
+    rows += audit_rows(study, model, examples, seed, lambda done, name: measuring(0.6 + 0.4 * done, name), trial.say)
     if study.trial is not None and study.evaluation.attacks:
         rows.append(Row(ATTACKED, None, min(len(clean), study.evaluation.attack_images or len(clean))))
     measuring(1.0, "done")
@@ -135,7 +138,7 @@ def _metrics(returned: Mapping[Any, Any], name: str) -> dict[str, float]:
     for key, value in returned.items():
         if not isinstance(key, str):
             raise ReturnedError(f"{name}: names of figures must be texts, got {key!r}")
-        if key in RESERVED:
+        if key in RESERVED or of_audit(key):
             raise ReturnedError(
                 f"{name} returned {key!r}, which is what a figure of the lab's own is called: rename it"
             )

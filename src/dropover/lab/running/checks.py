@@ -19,8 +19,8 @@ from dropover.lab.models.parts.placed_layers import with_a_rate
 from dropover.lab.models.parts.positions import PositionError
 from dropover.lab.models.parts.users import layer_of
 from dropover.lab.noise import NOISES
-from dropover.lab.records.labels import AT_INFERENCE, OF_CORRECT, WORST
-from dropover.lab.records.rows import PER_SECOND
+from dropover.lab.records.labels import AT_INFERENCE, AUDIT, AUDITED, OF_CORRECT, WORST
+from dropover.lab.records.rows import PER_SECOND, of_audit
 from dropover.lab.streams import WEIGHTS, generator, seeded
 from dropover.lab.study import Arm, AttackSettings, DataSettings, FunctionSettings, Study
 from dropover.lab.user_code import factory_named
@@ -214,13 +214,13 @@ class _Check:
         """Every attack, and whether their labels and units go together."""
         labels: dict[str, int] = {}
         units: dict[str, tuple[int, list[float]]] = {}
-        taken = {*_MEASURES, *WORST.values(), *NOISES.names()}
+        taken = {*_MEASURES, *WORST.values(), *AUDIT.values(), *AUDITED.values(), *NOISES.names()}
         for index, settings in enumerate(self.study.evaluation.attacks):
             key, label = f"evaluation.attacks[{index}]", settings.label
             if label in labels:
                 line = f"{label!r} is attacks[{labels[label]}] already: put all eps into one entry"
                 self.say(f"{key}.label", f"{line}, or give one of them another label")
-            if label in taken or label.endswith((OF_CORRECT, AT_INFERENCE)):
+            if label in taken or of_audit(label) or label.endswith((OF_CORRECT, AT_INFERENCE)):
                 self.say(f"{key}.label", f"{label!r} is what another figure of the results is called")
             labels.setdefault(label, index)
             terms = self.attack(key, settings, data)

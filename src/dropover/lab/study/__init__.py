@@ -97,6 +97,8 @@ class EvaluationSettings(_Table):
     clip_noise: bool = True
     """Whether noisy pixels are clipped back to [0, 1]."""
     attacks: list[AttackSettings] = []
+    audit: bool = True
+    """Whether what is attacked goes through a quick audit as well, once for each norm."""
     inference_rates: Annotated[list[Level], AfterValidator(_distinct)] = []
     """Rates that the arms' layers are given at inference, beside their own, for a grid of train rate × test rate."""
 

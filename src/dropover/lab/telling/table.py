@@ -28,7 +28,7 @@ def show(answer: Answer, console: Console | None = None) -> None:
         # Whole, so that it can be copied.
         say(f"Seeds where they are needed: {answer.remedy}", wrap=False, console=console)
     say(f"\n{answer.units}", "dim", console=console)
-    cells = [[_cell(column, arm) for arm in answer.arms] for column in answer.columns]
+    cells = [[_cell(answer, column, arm) for arm in answer.arms] for column in answer.columns]
     widths = [
         max(map(len, [*_head(column), *(cell.plain for cell in row)]))
         for column, row in zip(answer.columns, cells, strict=True)
@@ -39,7 +39,7 @@ def show(answer: Answer, console: Console | None = None) -> None:
         heads = ["\n".join(_head(answer.columns[place])) for place in part]
         console.print(_table(answer.arms, name, heads, [cells[place] for place in part]))
     say(answer.legend, "dim", console=console)
-    for line in ["", *_verdicts(answer), "", *answer.margin, *answer.speed]:
+    for line in ["", *_verdicts(answer), "", *answer.audited, *answer.margin, *answer.speed]:
         say(line, console=console)
 
 
@@ -76,11 +76,13 @@ def _table(arms: Sequence[str], name: int, heads: Sequence[str], cells: Sequence
     return table
 
 
-def _cell(column: Column, arm: str) -> Text:
+def _cell(answer: Answer, column: Column, arm: str) -> Text:
     figure = column.figures.get(arm)
     if figure is None:
         return Text("–")
     reading = column.reading
     spread = "" if figure.spread is None else f" ± {reading.figure(figure.spread)}"
     marks = f" {column.sign(arm)}{column.marks(arm)}".rstrip()
+    audited = answer.soundness(column, arm)
+    marks += f" {audited.mark}" if audited else ""
     return Text(f"{reading.figure(figure.mean)}{spread}{marks}", style="bold" if arm in column.best else "")

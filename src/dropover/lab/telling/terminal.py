@@ -35,12 +35,14 @@ def clock(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def print_list(columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: Collection[str]) -> None:
+def print_list(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], wrap: Collection[str], console: Console | None = None
+) -> None:
     """Print rows under headings; the columns named in `wrap` hold texts, which may be broken into several lines.
 
     Where these would be squeezed they stand under the rest of their row. Nothing is cut.
     """
-    console, rows = Screen(), list(rows)
+    console, rows = console or Screen(), list(rows)
     widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
     least = [min(width, READABLE) if name in wrap else width for name, width in zip(columns, widths, strict=True)]
     if sum(least) + GAP * (len(columns) - 1) > console.width:

@@ -15,21 +15,20 @@ _FAMILY = "convergence"
 _FEW = 0.02
 _STEPS = 20
 _LATE = 0.25
+_REPEATED = "apgd-margin"
 
 
 def _again(label: str, runs: tuple[Mapping[str, Any], ...], subject: Subject, evidence: Evidence) -> Reading:
     """More of an attack, at those of the standing images that are nearest to falling."""
-    planned = next(each for each in subject.budget.attacks if each.attack == "pgd").settings
+    usual = next(each for each in subject.budget.attacks if each.attack == _REPEATED).settings["steps"]
     nearest = evidence.margin[evidence.standing].argsort(descending=True)[: subject.budget.probed]
     which = evidence.standing[nearest]
     with evidence.attempt(subject, label, _FAMILY):
-        for number, changes in enumerate(runs):
+        for number, settings in enumerate(runs):
             left = which[evidence.stands[which]]
-            settings = {"steps": planned["steps"], "step": planned["step"]} | {
-                name: value * planned.get(name, 1) for name, value in changes.items()
-            }
-            found = subject.attacked(left, f"{label} {number}", "pgd", **settings)
-            evidence.take(subject, left, found, label)
+            attack = "pgd" if "step" in settings else _REPEATED
+            more = {**settings, "steps": usual * settings.get("steps", 1)}
+            evidence.take(subject, left, subject.attacked(left, f"{label} {number}", attack, **more), label)
     felled, tried = int((~evidence.stands[which]).sum()), len(evidence.attackable)
     said = f"{felled} of the {len(which)} images nearest to it fall that stood; {tried} are attacked in all"
     return Reading(felled, allowed(tried, _FEW), said)
@@ -65,7 +64,7 @@ _ADVICE = "Audit with a larger budget; where that doesn't help, see what the che
 for _name, _runs in (
     ("twice the steps", ({"steps": 2},)),
     ("more restarts", ({"restarts": 2},)),
-    ("other step sizes", ({"step": 0.4}, {"step": 2})),
+    ("other step sizes", ({"step": 0.1}, {"step": 0.5})),
 ):
     CHECKS.add(
         Check(

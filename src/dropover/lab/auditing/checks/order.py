@@ -4,7 +4,6 @@ import math
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from dropover.lab.auditing.budgets import WHITE_BOX
 from dropover.lab.auditing.checks import CHECKS, Check, Reading, allowed
@@ -19,15 +18,16 @@ _SHORT = {"steps": 5, "step": 0.25}
 
 def _more(subject: Subject, evidence: Evidence) -> Reading:
     """Independent short attacks at half ε, ε and twice ε: images that fall in a ball and stand in a larger one."""
-    which, label = evidence.attackable, "other ε"
-    stands, curve = [], [[0.0, float(evidence.right.double().mean())]]
+    which, label = evidence.attackable[: 2 * subject.budget.probed], "other ε"
+    clean = float(evidence.right.double().mean())
+    stands, curve = [], [[0.0, clean]]
     with evidence.attempt(subject, label, _FAMILY):
         for share in (0.5, 1.0, 2.0):
             found = subject.attacked(which, f"{label} {share}", "pgd", eps=share * subject.eps, **_SHORT)
             if share <= 1:
                 evidence.take(subject, which, found, label)
             stands.append(subject.right(found, which, f"scoring {label} {share}"))
-            curve.append([share * subject.eps, int(stands[-1].sum()) / len(evidence.right)])
+            curve.append([share * subject.eps, clean * int(stands[-1].sum()) / max(1, len(which))])
     evidence.curves["accuracy against ε: short attack"] = curve
     turned = (stands[1] & ~stands[0]) | (stands[2] & ~(stands[0] & stands[1]))
     said = f"{int(turned.sum())} of {len(which)} images fall in a ball and stand in a larger one"
@@ -55,7 +55,7 @@ def _huge(share: float, tolerated: float, subject: Subject, evidence: Evidence) 
     which = evidence.attackable[: subject.budget.probed]
     whole = 1.0 if subject.norm.name == "linf" else math.sqrt(subject.images[0].numel())
     tried, standing = len(which), which
-    for number, (attack, steps) in enumerate(((_on_margins(subject), 10), ("pgd", 20), (_on_margins(subject), 40))):
+    for number, (attack, steps) in enumerate((("apgd-margin", 10), ("pgd", 20), ("apgd-margin", 40))):
         label = f"ball of {share} box {number}"
         settings = {"step": 0.1} if attack == "pgd" else {}
         found = subject.attacked(standing, label, attack, eps=share * whole, steps=steps, **settings)
@@ -69,10 +69,6 @@ def _chance(subject: Subject, evidence: Evidence) -> Reading:
     classes = torch.bincount(subject.labels[evidence.right])
     most = int(classes.amax()) / int(classes.sum()) if len(evidence.attackable) else 0.0
     return _huge(0.5, most, subject, evidence)
-
-
-def _on_margins(subject: Subject) -> str:
-    return "apgd-dlr" if subject.classes > 2 else "apgd-margin"
 
 
 for _name, _why, _source, _make in (

@@ -1,5 +1,8 @@
 """Logits brought to one size, and probabilities back to logits: nothing is lost in the softmax of a cross-entropy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor, nn
 
 from dropover.lab.auditing.evidence import Evidence
@@ -31,8 +34,9 @@ def probable(logits: Tensor) -> Tensor:
     return (logits >= 0).all(1) & ((logits.sum(1) - 1).abs() < _SUM)
 
 
-def _copy(subject: Subject, _evidence: Evidence) -> nn.Module:
-    return Rescaled(subject.model, bool(probable(subject.clean).all()))
+@contextmanager
+def _copy(subject: Subject, _evidence: Evidence) -> Iterator[nn.Module]:
+    yield Rescaled(subject.model, bool(probable(subject.clean).all()))
 
 
 WAYS.add(Way("rescaled logits", "logits are brought to the size that a cross-entropy sees", _copy))

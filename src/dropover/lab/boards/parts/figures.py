@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from dropover.lab.records.labels import label
-from dropover.lab.records.rows import WORST, Row
+from dropover.lab.records.rows import WORST, Row, of_audit
 from dropover.lab.study import Arm, Study
 
 FINAL = "final/"
@@ -23,7 +23,12 @@ def points(study: Study, rows: Iterable[Row]) -> Points:
     scored = {WORST, *study.evaluation.noise, *(attack.label for attack in study.evaluation.attacks)}
     found: Points = {}
     for row in rows:
-        if row.level is not None and row.inference_rate is None and row.measure not in scored:
+        if (
+            row.level is not None
+            and row.inference_rate is None
+            and row.measure not in scored
+            and not of_audit(row.measure)
+        ):
             found[row.measure, round(row.level)] = row.value
         else:
             found[FINAL + _name(row), 0] = row.value

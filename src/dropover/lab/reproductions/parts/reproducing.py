@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dropover.lab.boards import Board, boards_named
 from dropover.lab.reproductions import REPRODUCTIONS
+from dropover.lab.reproductions.parts.audits import audit_items
 from dropover.lab.reproductions.parts.items import Item
 from dropover.lab.reproductions.parts.reproduction import Reproduction
 from dropover.lab.reproductions.parts.running import Plan, plan, run
@@ -119,6 +120,6 @@ def carry_out(
     folder = store / reproduction.name
     folder.mkdir(parents=True, exist_ok=True)
     evidence = run(planned, scale, store, folder, jobs, watched, retry_failed, boards, tell, engine)
-    items = list(reproduction.draw(evidence)) if evidence.runs else []
+    items = [*reproduction.draw(evidence), *audit_items(evidence)] if evidence.runs else []
     files = write_reproduction(folder, reproduction, evidence, items, command) if evidence.runs else []
     return Reproduced(reproduction, evidence, items, files, planned.missing)
