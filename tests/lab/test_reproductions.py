@@ -328,7 +328,7 @@ def test_what_was_attacked_has_the_verdict_of_its_audit_beside_it(made: Made):
     assert {name for name in NAMES if (made.folder / name / "audit.csv").exists()} == attacked
     table = pd.read_csv(made.folder / "fdd-table3" / "audit.csv", dtype={"text": str})
     rows = pd.read_csv(made.folder / "fdd-table3" / "fdd" / "results.csv")
-    of_all = rows[(rows["measure"] == "fgsm") & rows["of"].isna()].set_index(["arm", "level"])["value"]
+    of_all = rows[(rows["measure"] == "fgsm") & rows["of"].isna()].groupby(["arm", "level"])["value"].mean()
     cells = table.set_index(["row", "column"])["text"]
     for arm in ATTACKED:
         share, mark = cells[f"fdd / {arm} / L∞", "FGSM"].split()
