@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dropover import Dropout, StochasticActivationPruning
-from dropover.insertion import insert
+from dropover.insertion import insert, regularizers
 
 
 class DropoutKept(Mask):
@@ -16,9 +16,9 @@ class DropoutKept(Mask):
 
     def __init__(self, net: nn.Module, p: float = 0.3) -> None:
         super().__init__(copy.deepcopy(net))
-        for module in self.net.modules():
-            if isinstance(module, Dropout):
-                module.eval_p = p
+        for layer in regularizers(self.net):
+            assert isinstance(layer, Dropout)
+            layer.eval_p = p
 
 
 class Pruned(Mask):
