@@ -113,6 +113,10 @@ class Evidence:
 
 
 def within(subject: Subject, images: Tensor, which: Tensor) -> Tensor:
-    """Images (n, C, H, W) moved into the ball around the images `which` (n,), and their pixels into [0, 1]."""
+    """Images (n, C, H, W) moved into the ball around the images `which` (n,), and their pixels into [0, 1].
+
+    Pixels that are no numbers are those of the clean images.
+    """
     centre = subject.images[which]
+    images = images.where(images.isfinite(), centre)
     return (centre + subject.norm.project(images - centre, subject.eps)).clamp(0, 1)

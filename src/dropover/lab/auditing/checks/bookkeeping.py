@@ -27,7 +27,7 @@ def _inside(subject: Subject, evidence: Evidence) -> Reading:
     """In float64, in units of ε and of the box's side."""
     worst, clean = evidence.worst.double(), subject.images.double()
     ball = float((subject.norm.length(worst - clean) / subject.eps - 1).amax().clamp_min(0))
-    box = float(torch.maximum(-worst, worst - 1).amax().clamp_min(0))
+    box = float(torch.maximum(-worst, worst - 1).amax().clamp_min(0).abs())
     return Reading(max(ball, box), _ROUNDING, f"{ball:.1e} of ε beyond the ball, {box:.1e} beyond [0, 1]")
 
 

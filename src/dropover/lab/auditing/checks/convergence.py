@@ -21,7 +21,7 @@ _REPEATED = "apgd-margin"
 def _again(label: str, runs: tuple[Mapping[str, Any], ...], subject: Subject, evidence: Evidence) -> Reading:
     """More of an attack, at those of the standing images that are nearest to falling."""
     usual = next(each for each in subject.budget.attacks if each.attack == _REPEATED).settings["steps"]
-    nearest = evidence.margin[evidence.standing].argsort(descending=True)[: subject.budget.probed]
+    nearest = evidence.margin[evidence.standing].argsort(descending=True)[: subject.budget.probed // 2]
     which = evidence.standing[nearest]
     with evidence.attempt(subject, label, _FAMILY):
         for number, settings in enumerate(runs):

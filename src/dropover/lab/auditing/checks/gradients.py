@@ -130,7 +130,7 @@ def _roundings(subject: Subject) -> Tensor:
     return _ROUNDINGS * subject.model.rounding * subject.clean.nan_to_num(0, 0, 0).abs().amax(1)
 
 
-_PANEL = "of the panel's sound nets, at ε = 0.02 to 0.3 and in L2, 1 image in 1,000 at the most"
+_PANEL = "none of the panel's sound nets comes near"
 
 for _name, _why, _source, _advice, _make in (
     (
@@ -143,7 +143,7 @@ for _name, _why, _source, _advice, _make in (
     (
         "gradients foretell",
         "A gradient that says another thing than a small step does is not the model's: attacks are led astray.",
-        f"{_PANEL}; 2 in 100 are allowed",
+        f"2 images in 100; {_PANEL}",
         "Look for operations whose backward isn't their derivative, and for functions that jump.",
         _foretells,
     ),
@@ -171,7 +171,7 @@ for _name, _why, _source, _advice, _make in (
     (
         "not jagged",
         "A margin that goes up and down all along a line has gradients that say nothing of the way ahead.",
-        f"roughness above 1: {_PANEL}, and nearly all of k-winners-take-all's; 2 in 100 are allowed",
+        f"a roughness above 1 at 2 images in 100; {_PANEL}",
         "Attack a smoothed copy: gradients averaged over noise.",
         _smooth,
     ),
