@@ -165,7 +165,7 @@ train_limit = 300
 test_limit = 60
 [model]
 name = "small-cnn"
-width = 4
+width = 0.1
 [training]
 epochs = 1
 [evaluation]
