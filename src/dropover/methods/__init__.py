@@ -17,6 +17,19 @@ from dropover.regularizer import Regularizer, Setting
 
 
 @dataclass(frozen=True)
+class Range:
+    """From where to where a setting is searched: numbers from `low` to `high`, evenly, or evenly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Ranges = Mapping[str, Range | tuple[Any, ...]]
+"""For settings by name what is worth trying: a range, or values to choose among."""
+
+
+@dataclass(frozen=True)
 class Card:
     """A method in words.
 
@@ -28,6 +41,7 @@ class Card:
         sources: where it comes from, at least one publication, and a link to each.
         settings_in_paper: the settings that its source used.
         caveats: what is known against it, and what this implementation decided where the source is silent.
+        ranges: which of its settings are worth searching, and where; the others stay as they are by default.
     """
 
     title: str
@@ -37,6 +51,7 @@ class Card:
     sources: Mapping[str, str]
     settings_in_paper: str
     caveats: tuple[str, ...]
+    ranges: Ranges = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,11 @@ class Method:
         fixed = {*self.presets, "num_units", "host"}
         parameters = inspect.signature(self.layer).parameters
         return {name: parameter.default for name, parameter in parameters.items() if name not in fixed}
+
+    def takes_schedule(self, setting: str) -> bool:
+        """Whether a setting is a rate that may change while training goes on."""
+        parameter = inspect.signature(self.layer).parameters.get(setting)
+        return parameter is not None and parameter.annotation == Rate
 
     @property
     def needs_units(self) -> bool:

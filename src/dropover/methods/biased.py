@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import MagnitudeRates
 from dropover.parts.units import Element
@@ -22,6 +22,7 @@ CARD = Card(
         "The source gives two groups and two rates; the border between them, the sample's mean |x|, is our reading.",
         "After a ReLU many activations are exactly 0: they are the weak group, and dropping them changes nothing.",
     ),
+    ranges={"p_high": Range(0.05, 0.5), "p_low": Range(0.2, 0.9)},
 )
 
 

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, ConstantRegularizer, Method
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
@@ -23,6 +23,7 @@ CARD = Card(
         "On small maps few positions are left, and each carries all that the net knows of its place.",
         "FDD (Ke et al. 2020, table 2) finds it no better than no regularizer on three of four data sets.",
     ),
+    ranges={"p": Range(0.05, 0.6)},
 )
 
 

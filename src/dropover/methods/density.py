@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import DensityRates
 from dropover.parts.units import Channel
@@ -33,6 +33,7 @@ CARD = Card(
         "rescale='mean' multiplies a survivor of rate 0.9 by 10, and trains far worse (docs/findings.md).",
         "Crowded cells hold mostly maps that are near zero, so the maps dropped most are the strongest ones.",
     ),
+    ranges={"slope": Range(-0.85, -0.1), "intercept": Range(0.3, 0.95)},
 )
 
 

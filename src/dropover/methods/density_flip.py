@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.methods.density import KE
 from dropover.parts.effects import Flip
 from dropover.parts.rates import DensityRates
@@ -25,6 +25,7 @@ CARD = Card(
         "FDD's own rates reach 0.9, where a flip would turn the layer over: the defaults here are half of them, 0.05 "
         "to 0.45.",
     ),
+    ranges={"slope": Range(-0.45, -0.05), "intercept": Range(0.1, 0.5)},
 )
 
 

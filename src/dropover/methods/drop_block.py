@@ -3,7 +3,7 @@
 from torch import Generator, Tensor
 
 from dropover import validation
-from dropover.methods import METHODS, Card, ConstantRegularizer, Method
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method, Range
 from dropover.parts.draws import Blocks
 from dropover.parts.effects import Zero
 from dropover.parts.rates import ConstantRate
@@ -32,6 +32,7 @@ CARD = Card(
         "With large blocks on small maps most maps are hit wholly or not at all: the variance is that of spatial "
         "dropout.",
     ),
+    ranges={"p": Range(0.02, 0.3), "block_size": (3, 5, 7)},
 )
 
 

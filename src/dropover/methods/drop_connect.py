@@ -5,7 +5,7 @@ from torch import Generator, Tensor, nn
 from torch.fx import Proxy
 
 from dropover import tracing
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.methods.dropout import Dropout, dropout
 from dropover.parts.schedules import Rate
 
@@ -28,6 +28,7 @@ CARD = Card(
         "At inference the weights are whole, which gives the mean of the layer's output; the source draws the output "
         "from a normal distribution of matching moments.",
     ),
+    ranges={"p": Range(0.05, 0.7)},
 )
 
 

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, ConstantRegularizer, Method
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
@@ -25,6 +25,7 @@ CARD = Card(
         "The source drops a block for a whole mini-batch and multiplies by 1 - p at inference; here, as in timm's "
         "DropPath, each sample draws for itself and the survivors are rescaled in training.",
     ),
+    ranges={"p": Range(0.02, 0.5)},
 )
 
 

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, ConstantRegularizer, Method
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
@@ -29,6 +29,7 @@ CARD = Card(
         "With eval_p above 0 an attacker who averages the gradient over draws meets little resistance "
         "(Athalye, Carlini & Wagner 2018).",
     ),
+    ranges={"p": Range(0.05, 0.7)},
 )
 
 

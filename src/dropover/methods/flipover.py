@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, ConstantRegularizer, Method
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method, Range
 from dropover.parts.effects import Flip
 from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
@@ -28,6 +28,7 @@ CARD = Card(
         "margin loss.",
         "A rate near 1/(1 + amplitude) leaves a unit no expectation at all.",
     ),
+    ranges={"p": Range(0.05, 0.45), "amplitude": Range(0.25, 1.0)},
 )
 
 

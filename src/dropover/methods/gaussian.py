@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.effects import Noise
 from dropover.parts.rates import constant
 from dropover.parts.schedules import Rate
@@ -20,6 +20,7 @@ CARD = Card(
     },
     settings_in_paper="variance std² = p / (1 - p), the variance of dropout at rate p: std = 1 for p = 0.5",
     caveats=("A factor below 0 flips the unit: at std = 1 that happens to 16 % of them.",),
+    ranges={"std": Range(0.1, 1.5, log=True)},
 )
 
 

@@ -4,7 +4,7 @@ from operator import attrgetter
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import GivenStrength, StrengthRates
 from dropover.parts.units import Channel
@@ -24,6 +24,7 @@ CARD = Card(
         "equal, every unit is active and the method is dropout.",
         "In mode 'top' a unit is hit with rate 1 or 0: no rescaling can keep its expectation.",
     ),
+    ranges={"p": Range(0.05, 0.5)},
 )
 
 

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import JumpRate
 from dropover.parts.units import Element
@@ -27,6 +27,7 @@ CARD = Card(
         "Active means not 0. After an activation that is seldom exactly 0, such as GELU, the division does nothing.",
         "The exponent 0.75 (rescale='balanced') keeps neither the mean nor the second moment, but both nearly.",
     ),
+    ranges={"p_max": Range(0.1, 0.7), "sigma": Range(0.02, 0.3, log=True)},
 )
 
 

@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.draws import Shared
 from dropover.parts.effects import Zero
 from dropover.parts.rates import MaximumRates
@@ -27,6 +27,7 @@ CARD = Card(
         "whole batch to 0 and 1 instead, and keeps r at p.",
         "One number per call: all samples of a batch are hit as hard or as lightly.",
     ),
+    ranges={"p": Range(0.05, 0.5)},
 )
 
 

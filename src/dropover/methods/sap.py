@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.draws import WithReplacement
 from dropover.parts.effects import Zero
 from dropover.parts.rates import SampledRates
@@ -27,6 +27,7 @@ CARD = Card(
         "CIFAR-10 to 0 % (Athalye, Carlini & Wagner 2018, section 5.3.1).",
         "The model becomes random at inference: a figure for it must say how often it was scored.",
     ),
+    ranges={"fraction": Range(0.2, 2.0, log=True)},
 )
 
 

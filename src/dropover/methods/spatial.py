@@ -2,7 +2,7 @@
 
 from torch import Generator, Tensor
 
-from dropover.methods import METHODS, Card, ConstantRegularizer, Method
+from dropover.methods import METHODS, Card, ConstantRegularizer, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import ConstantRate
 from dropover.parts.schedules import Rate
@@ -20,6 +20,7 @@ CARD = Card(
     },
     settings_in_paper="p = 0.5 before the first 1×1 convolution of a pose network",
     caveats=("Few channels make its effect coarse: with C channels the share that is hit varies by √(p(1 - p)/C).",),
+    ranges={"p": Range(0.02, 0.5)},
 )
 
 

@@ -8,7 +8,7 @@ from torch.fx import Proxy
 from dropover import validation
 from dropover.compute.cosine_transform import from_spectrum, to_spectrum
 from dropover.compute.selection import laid_out_like
-from dropover.methods import METHODS, Card, Method
+from dropover.methods import METHODS, Card, Method, Range
 from dropover.parts.effects import Zero
 from dropover.parts.rates import MagnitudeRates
 from dropover.parts.units import Element, map_dims
@@ -35,6 +35,7 @@ CARD = Card(
         "An output after it isn't 0 anywhere and may be negative where the input was not. One infinite activation "
         "spoils its map.",
     ),
+    ranges={"p": Range(0.02, 0.4), "quantile": Range(0.1, 0.8)},
 )
 
 
