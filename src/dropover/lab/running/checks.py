@@ -171,7 +171,7 @@ class _Check:
         if arm.at == []:
             self.say(f"{key}.at", "is empty: leave it out for the default position, or name one")
         with self.trying(key, arm.settings, f"network {self.study.model.name} with this arm's layers"):
-            method.make(units=8, **arm.settings)
+            layer_of(arm, units=8)
             if network is not None and arm.at != []:
                 place_arm(network, self.study, arm, shown_images(data)).remove()
 

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from dropover.insertion import regularizers
 from dropover.lab.models.parts.placed_layers import load_net_state, net_state, parameters_of
 from dropover.lab.streams import AUGMENTATION, BATCHES, generator, go_on, random_states
 from dropover.lab.study import TrainingSettings
+from dropover.progress import advance
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Course:
         self.seconds = 0.0
         self.changes = generator(seed, AUGMENTATION)
         self._model, self._device = model, device
+        self._scheduled = any(layer.scheduled for layer in regularizers(model))
         self._optimizer = _optimizer(model, settings)
         self._annealing = CosineAnnealingLR(self._optimizer, steps) if settings.schedule == "cosine" else None
         self._order = generator(seed, BATCHES)
@@ -49,6 +52,11 @@ class Course:
     def order(self, count: int) -> Tensor:
         """The order of as many images in the present epoch."""
         return torch.randperm(count, generator=self._order)
+
+    def advance(self, done: float) -> None:
+        """Have scheduled rates be what they are when so much of training is done, a share in [0, 1]."""
+        if self._scheduled:
+            advance(self._model, done)
 
     def step(self, loss: Tensor, mean: Tensor) -> None:
         """Learn from a batch: from the loss of what this process has of it; `mean` is that of all its images."""

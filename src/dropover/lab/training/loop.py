@@ -87,6 +87,7 @@ def train(
                     f"arm {label!r}, seed {seed}: the training loss is {summed} in epoch {len(course.epochs) + 1}: "
                     f"try a training.lr below {settings.lr}"
                 )
+            course.advance((len(course.epochs) + 1) / settings.epochs)
             course.end_epoch(rank.of_first(partial(_measured, model, data, summed / count, test_batch, seed)))
             report(len(course.epochs) / settings.epochs, tuple(course.epochs))
             if checkpoints.due(epoch_ends=True):
@@ -111,6 +112,7 @@ def _pass(
     rest = parts[len(course.losses) :]
     for part, (images, labels) in zip(rest, _batches(data, rest, settings.augment, course.changes, rank), strict=True):
         rank.begin(len(course.epochs) * batches + len(course.losses))
+        course.advance((len(course.epochs) + len(course.losses) / batches) / settings.epochs)
         loss = rank.weighed(F.cross_entropy(model(images), labels), len(labels), len(part))
         course.step(loss, rank.mean(loss))
         if len(course.losses) % _REPORT_EVERY == 0:

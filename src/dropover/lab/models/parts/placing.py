@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dropover.insertion import Plan
+from dropover.insertion.serialization import decode
 from dropover.lab.models.parts.positions import Named, PlaceInfo, PositionError, insert_at, look, places
 from dropover.methods import Method
 from dropover.parts.rates import DensityRates
@@ -24,7 +25,8 @@ def place(
         at: Names of positions, or modules' paths; see `places`.
         method: What to put there. Which dimension holds its channels follows from the place, as in `dropover.insert`:
             the features for tokens (N, T, F).
-        settings: The method's settings; `channel_dim` where that can't be known from the place.
+        settings: The method's settings, a schedule as `encode` writes it; `channel_dim` where that can't be known from
+            the place.
         images: Two images, pixels in [0, 1], that the network is shown.
 
     Raises:
@@ -33,6 +35,7 @@ def place(
         ValueError: a setting out of range, or one that doesn't fit what passes there.
     """
     layers = {}
+    settings = {name: decode(value) if isinstance(value, dict | list) else value for name, value in settings.items()}
     for where, position in look(model, places(model, named, at), images).items():
         channel_dim = settings.get("channel_dim", position.channel_dim)
         dim = {"channel_dim": channel_dim} if "channel_dim" in method.settings() else {}
