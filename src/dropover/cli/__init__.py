@@ -10,6 +10,7 @@ from dropover.cli.inspect import inspect
 from dropover.cli.methods import methods
 from dropover.cli.models import models
 from dropover.cli.reproduce import reproduce
+from dropover.cli.search import search
 from dropover.cli.status import status
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (compare, status, methods, models, reproduce, data, inspect, audit):
+for command in (compare, status, methods, models, reproduce, data, inspect, audit, search):
     app.command()(ending_well(command))
 
 

@@ -8,7 +8,19 @@ import importlib
 import pkgutil
 from typing import Any
 
-__all__ = ["Result", "Study", "Trial", "attack", "audit", "compare", "inspect", "places", "reproduce", "verify"]
+__all__ = [
+    "Result",
+    "Study",
+    "Trial",
+    "attack",
+    "audit",
+    "compare",
+    "inspect",
+    "places",
+    "reproduce",
+    "search",
+    "verify",
+]
 
 _HOMES = {
     "Result": "result",
@@ -20,6 +32,7 @@ _HOMES = {
     "inspect": "report.inspecting",
     "places": "models.parts.users",
     "reproduce": "reproductions.parts.reproducing",
+    "search": "seeking",
     "verify": "auditing.verifying",
 }
 _MODULES = frozenset(module.name for module in pkgutil.iter_modules(__path__))

@@ -9,4 +9,5 @@ from dropover.lab.report.inspecting import inspect as inspect
 from dropover.lab.reproductions.parts.reproducing import reproduce as reproduce
 from dropover.lab.result import Result as Result
 from dropover.lab.running.trial import Trial as Trial
+from dropover.lab.seeking import search as search
 from dropover.lab.study import Study as Study

@@ -135,7 +135,7 @@ def compare(
         }
         study = well_formed(told, "compare")
     forget_sources()
-    choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, _jobs(study, jobs))
+    choice = Choice(engine, address, cpus_per_trial, gpus_per_trial, jobs_for(study, jobs))
     study = choice.placed(study)
     try_out(study, "compare", elsewhere=choice.is_ray)
     folder = Path(out) if out is not None else RESULTS / study.name
@@ -249,7 +249,7 @@ def _measures(higher_is_better: Mapping[str, bool], margin: Mapping[str, float])
     return measures
 
 
-def _jobs(study: Study, jobs: int | None) -> int | None:
+def jobs_for(study: Study, jobs: int | None) -> int | None:
     """How many trials at a time are asked for; one, where the function can't go to other processes."""
     if study.trial is not None and is_handed_over(study.trial.function):
         if jobs is not None and jobs > 1:

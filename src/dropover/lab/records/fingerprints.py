@@ -59,6 +59,8 @@ BESIDE_TRIALS = (
     "lab/running/stopping.py",
     "lab/running/study_file.py",
     "lab/running/tally.py",
+    "lab/searching/",
+    "lab/seeking.py",
     "lab/telling/",
 )
 # What is done to a net only after its training, which nothing that makes a net may import.

@@ -4,9 +4,9 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from dropover.lab.blame import Problem
@@ -28,6 +28,7 @@ class StudyError(ValueError):
 
 
 BUILT_IN = "main"
+TableT = TypeVar("TableT", bound=BaseModel)
 
 
 def built_in_path(name: str = BUILT_IN) -> Path:
@@ -41,10 +42,15 @@ def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
     Raises:
         StudyError: one line for each problem, beginning with `origin`.
     """
+    return validated(Study, raw, origin)
+
+
+def validated(kind: type[TableT], raw: Mapping[str, Any], origin: str, key: str = "") -> TableT:
+    """The record that a table describes, which the file has under a key, if any; raises like `well_formed`."""
     try:
-        return Study.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
-        raise StudyError(*(f"{origin}: {_line(detail)}" for detail in error.errors())) from None
+        raise StudyError(*(f"{origin}: {_line(detail, key)}" for detail in error.errors())) from None
 
 
 def try_out(study: Study, origin: str, *, elsewhere: bool = False) -> None:
@@ -147,9 +153,10 @@ def _no_such(kind: str, name: str, known: Sequence[str]) -> str:
     return f"no {kind} {name!r}: {did_you_mean(name, known, most=1)}{there_are}"
 
 
-def _line(detail: ErrorDetails) -> str:
-    """One problem found by pydantic, as `key: what is wrong (got value)`."""
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).removeprefix(".")
+def _line(detail: ErrorDetails, table: str) -> str:
+    """One problem found by pydantic in a table, as `key: what is wrong (got value)`."""
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    key = f"{table}{parts}".removeprefix(".")
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}"
     if detail["type"] == "missing":

@@ -1,0 +1,62 @@
+"""What a search says, in lines: what it is about to do, what it found, and how much too good that was."""
+
+from collections.abc import Collection, Sequence
+
+from dropover.lab.judging.measures import Measure, measure_of
+from dropover.lab.searching.ending import Figure
+from dropover.lab.searching.reading import Plan
+from dropover.lab.searching.search import Found
+from dropover.lab.study import Study
+
+
+def said_at_first(plan: Plan) -> str:
+    """What is searched, and what it may cost."""
+    search, places = plan.file.search, dict.fromkeys(word for there in plan.space.places.values() for word in there)
+    budget = f"{search.trials} trials" if search.trials is not None else f"{search.time}"
+    wanted = ", ".join(each.words for each in plan.objectives)
+    return (
+        f"{plan.file.study.name}: {len(plan.space.places)} methods at {', '.join(places)}, for {wanted}; {budget}, "
+        f"proposed by {search.sampler}; its end on test images comes on top"
+    )
+
+
+def said_before_the_end(found: Found) -> str:
+    """What the search has found by itself."""
+    if not found.winners:
+        return (
+            "Nothing is on the front but no regularizer. Each method as published, on fresh seeds and test images:"
+        )
+    seeds = len(found.raced)
+    return f"On the front over {seeds} seeds: {'; '.join(found.winners)}. Now on fresh seeds and test images:"
+
+
+def said_at_the_end(figures: Sequence[Figure], winners: Collection[str], study: Study) -> list[str]:
+    """Every arm of the end, and of the winners how much better the search saw them than they are."""
+    lines = ["On test images and fresh seeds, with 95 % intervals over seeds:"]
+    for arm in dict.fromkeys(each.arm for each in figures):
+        said = "; ".join(_figure(each, _reading(study, each)) for each in figures if each.arm == arm)
+        lines.append(f"{'*' if arm in winners else ' '} {arm}: {said}")
+    if not winners:
+        return [*lines, "The search found nothing beside no regularizer."]
+    found = [each for each in figures if each.arm in winners]
+    return [*lines, "* found by the search.", *(_optimism(each, _reading(study, each)) for each in found)]
+
+
+def _figure(figure: Figure, reading: Measure) -> str:
+    interval = f"{reading.figure(figure.low)} to {reading.figure(figure.high)}"
+    return f"{figure.objective.words} {reading.value(figure.fresh)} ({interval})"
+
+
+def _optimism(figure: Figure, reading: Measure) -> str:
+    assert figure.searched is not None
+    assert figure.optimism is not None
+    said = f"the search saw {reading.value(figure.searched)}, fresh seeds have {reading.value(figure.fresh)}"
+    lead = figure.optimism_of_gain
+    of_lead = "" if lead is None else f"; of its lead over none: {reading.difference(lead)}"
+    return (
+        f"Optimism of {figure.arm} at {figure.objective.words}: {reading.difference(figure.optimism)} ({said}){of_lead}"
+    )
+
+
+def _reading(study: Study, figure: Figure) -> Measure:
+    return measure_of(study, figure.objective.label)
