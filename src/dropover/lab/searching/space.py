@@ -80,6 +80,23 @@ class Space:
         return Arm.model_validate({"method": name, "name": label, **where, **settings})
 
 
+class Drawn:
+    """Chooses at random, as a trial of a search that learns nothing would."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def suggest_categorical(self, name: str, choices: Sequence[T], /) -> T:
+        """One of the choices, each as likely."""
+        return self._random.choice(choices)
+
+    def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
+        """A number from low to high, evenly, or evenly in its logarithm."""
+        if log:
+            return math.exp(self._random.uniform(math.log(low), math.log(high)))
+        return self._random.uniform(low, high)
+
+
 class Places:
     """Whether an arm can be placed in the study's network, which is built once."""
 
@@ -110,6 +127,8 @@ def space_of(study: Study, search: SearchSettings) -> Space:
     Raises:
         SpaceError: an unknown name, a range that its method refuses, or nothing that could be placed.
     """
+    if search.places is not None and not search.places:
+        raise SpaceError("search.places: is empty: name a place, or leave it out for those that are found")
     fitting = Places(study)
     methods = _methods(search)
     words = tuple(search.places) if search.places is not None else fitting.words()
@@ -151,8 +170,6 @@ def _methods(search: SearchSettings) -> list[Method]:
         return [method for method in METHODS if method.kind != "weights"]
     if not search.methods:
         raise SpaceError("search.methods: is empty: name a method, or leave it out for all")
-    if search.places is not None and not search.places:
-        raise SpaceError("search.places: is empty: name a place, or leave it out for those that are found")
     methods = []
     for name in search.methods:
         try:
@@ -191,7 +208,7 @@ def _ranges(method: Method, search: SearchSettings) -> Ranges:
 
 def _refusal(space: Space, fitting: Places) -> str:
     """Why nothing of a space can be placed, in a line; empty if something can."""
-    drawn = _Drawn(Random(0))
+    drawn = Drawn(Random(0))
     reason = ""
     for _ in range(_TRIES):
         try:
@@ -203,21 +220,6 @@ def _refusal(space: Space, fitting: Places) -> str:
         else:
             return ""
     return reason
-
-
-class _Drawn:
-    """Chooses at random."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-
-    def suggest_categorical(self, name: str, choices: Sequence[T], /) -> T:
-        return self._random.choice(choices)
-
-    def suggest_float(self, name: str, low: float, high: float, /, *, log: bool = False) -> float:
-        if log:
-            return math.exp(self._random.uniform(math.log(low), math.log(high)))
-        return self._random.uniform(low, high)
 
 
 def _scheduled(rate: float, way: Schedule) -> Any:

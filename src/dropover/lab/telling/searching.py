@@ -23,9 +23,7 @@ def said_at_first(plan: Plan) -> str:
 def said_before_the_end(found: Found) -> str:
     """What the search has found by itself."""
     if not found.winners:
-        return (
-            "Nothing is on the front but no regularizer. Each method as published, on fresh seeds and test images:"
-        )
+        return "Nothing is on the front but no regularizer. Each method as published, on fresh seeds and test images:"
     seeds = len(found.raced)
     return f"On the front over {seeds} seeds: {'; '.join(found.winners)}. Now on fresh seeds and test images:"
 

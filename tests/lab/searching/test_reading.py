@@ -1,0 +1,106 @@
+"""A search's file and its folder: what can't be run is said in a line before anything runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dropover.lab.records.files import write_text
+from dropover.lab.running.study_file import StudyError
+from dropover.lab.searching.budget import budget_of
+from dropover.lab.searching.reading import END, claim, planned, search_of
+from dropover.lab.searching.settings import SearchSettings
+
+FILE: dict[str, Any] = {
+    "name": "mine",
+    "data": {"train_limit": 40, "validation": 40, "test_limit": 20},
+    "model": {"name": "small-cnn", "width": 0.1},
+    "evaluation": {
+        "attack_images": 10,
+        "noise": {"gaussian": [0.5]},
+        "attacks": [{"name": "fgsm", "eps": [0.05, 0.1]}, {"name": "pgd", "eps": [0.1]}],
+    },
+}
+SEARCH: dict[str, Any] = {"methods": ["dropout"], "trials": 40}
+
+
+def plan(**search: Any) -> Any:
+    return planned(search_of({**FILE, "search": {**SEARCH, **search}}, "mine.toml"), "mine.toml")
+
+
+@pytest.mark.parametrize(
+    "words", ["clean", "worst linf 0.1", "worst 0.1", "gaussian 0.5", "fgsm 0.05", "audit linf 0.1", "audit 0.1"]
+)
+def test_an_objective_is_any_measure_at_a_level_that_trials_have(words: str) -> None:
+    (objective,) = plan(objectives=[words]).objectives
+    assert (objective.level is None) == (words == "clean")
+    assert objective.higher_is_better
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("cleen", "did you mean 'clean'?"),
+        ("worst linf 0.05", "measured is worst 0.1"),  # pgd doesn't run there
+        ("worst l2 0.1", "measured are clean"),
+        ("gaussian", "measured is gaussian 0.5"),
+        ("clean 0.5", "measured is clean"),
+        ("poisson 1", "measured are clean"),
+    ],
+)
+def test_an_objective_that_no_trial_measures_is_refused_with_those_that_are(words: str, line: str) -> None:
+    with pytest.raises(StudyError) as refusal:
+        plan(objectives=["gaussian 0.5", words])
+    assert str(refusal.value).startswith(f"mine.toml: search.objectives: no trial measures {words!r}: ")
+    assert line in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"arms": []}, "mine.toml: arms: has no effect in a search"),
+        ({"search": 3}, "mine.toml: search: is missing"),
+        ({"search": {"methods": ["dropout"]}}, "mine.toml: search: needs a budget"),
+        ({"search": {"trials": 9, "time": "2h"}}, "mine.toml: search: needs a budget"),
+        ({"search": {"time": "2 days"}}, "mine.toml: search.time: must be a time above 0"),
+        ({"search": {"trials": 9, "sampler": "magic"}}, "mine.toml: search.sampler: "),
+        ({"search": {"trials": 9, "seds": 2}}, "mine.toml: unknown key 'search.seds'"),
+        ({"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1, "high": 0}}}}}, "low must be below high"),
+        ({"data": {}}, "mine.toml: data.validation: must be above 0"),
+    ],
+)
+def test_a_file_that_is_no_search_is_refused_in_a_line(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(StudyError) as refusal:
+        search_of({**FILE, "search": SEARCH, **changes}, "mine.toml")
+    assert line in str(refusal.value)
+
+
+@pytest.mark.parametrize("race", [0.1, 0.4, 0.8])
+@pytest.mark.parametrize("methods", [1, 7, 17])
+def test_a_budget_is_enough_if_it_is_the_one_that_the_refusal_names(race: float, methods: int) -> None:
+    with pytest.raises(ValueError, match=r"must be at least \d+ for one trial of each") as refusal:
+        budget_of(SearchSettings(trials=1, race=race), methods)
+    least = int(str(refusal.value).split()[4])
+    budget = budget_of(SearchSettings(trials=least, race=race), methods)
+    assert budget.to_explore(0, 0) > methods
+    assert budget.to_explore(0, 0) + budget.to_race(0, 0) == least
+
+
+def test_a_folder_is_one_searchs_whose_budget_alone_may_change_until_test_images_were_read(tmp_path: Path) -> None:
+    def of(search: dict[str, Any] | None = None, **changes: Any) -> Any:
+        return search_of({**FILE, "search": {**SEARCH, **(search or {})}, **changes}, "mine.toml")
+
+    for _ in range(2):
+        claim(tmp_path, of(), "mine.toml")
+    claim(tmp_path, of({"trials": 60}), "mine.toml")
+    with pytest.raises(StudyError, match=r"holds another search, 'mine'"):
+        claim(tmp_path, of(name="other"), "other.toml")
+    with pytest.raises(StudyError, match=r"was edited since .* began \(training.epochs, search.sampler\)"):
+        claim(tmp_path, of({"sampler": "random"}, training={"epochs": 1}), "mine.toml")
+    (tmp_path / END).mkdir()
+    claim(tmp_path, of({"trials": 60}), "mine.toml")
+    with pytest.raises(StudyError, match=r"test images were read"):
+        claim(tmp_path, of({"trials": 80}), "mine.toml")
+    write_text(tmp_path / "search.json", "{")
+    with pytest.raises(StudyError, match=r"is damaged"):
+        claim(tmp_path, of(), "mine.toml")
