@@ -17,7 +17,9 @@ from dropover.lab.searching.space import Space, SpaceError, space_of
 IDENTITY = "search.json"
 END = "end"
 """The folder, in the search's, of the study that ends it on the test images."""
-_BUDGET = ("trials", "time")
+_BUDGET = ("search.trials", "search.time")
+_FREE = ("device",)
+"""What may change at any time: where it is computed."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def planned(file: SearchStudy, origin: str, *, elsewhere: bool = False) -> Plan:
 
 
 def claim(folder: Path, file: SearchStudy, origin: str) -> None:
-    """Make the folder this search's, or see that it is; a larger budget may be given until the test images were read.
+    """Make the folder this search's, or see that it is; its budget may be changed until the test images were read.
 
     Raises:
         StudyError: it holds another search, or the file was edited since.
@@ -100,13 +102,11 @@ def claim(folder: Path, file: SearchStudy, origin: str) -> None:
         raise StudyError(f"{path}: is damaged, so that it can't be told whose folder this is: use another") from None
     if there["study"]["name"] != file.study.name:
         raise StudyError(f"{folder}: holds another search, {there['study']['name']!r}: name another folder with --out")
-    changed = list(_differences(there, asked))
-    ended = (folder / END).exists()
-    budgets = {f"search.{key}" for key in _BUDGET}
-    if edited := [key for key in changed if key not in budgets]:
+    changed = [key for key in _differences(there, asked) if key not in _FREE]
+    if edited := [key for key in changed if key not in _BUDGET]:
         line = f"was edited since the search in {folder} began ({', '.join(edited)})"
         raise StudyError(f"{origin}: {line}: undo that, or name another folder with --out")
-    if changed and ended:
+    if changed and (folder / END).exists():
         line = "no more can be searched, since the test images were read at its end: name another folder with --out"
         raise StudyError(f"{folder}: {line}")
     if changed:

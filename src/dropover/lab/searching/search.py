@@ -24,6 +24,8 @@ from dropover.lab.searching.proposing import Proposer
 from dropover.lab.searching.settings import SearchError, SearchStudy
 from dropover.lab.study import Study
 
+_EACH = 2
+"""How many arms are proposed at a time for each trial that runs at a time: all are waited for before the next."""
 _STALE = 30
 """How many proposals in a row that were tried before say that there are no others."""
 
@@ -110,7 +112,7 @@ class Search:
         return self.found
 
     def _explore(self) -> None:
-        """Propose arms, as many at a time as can be trained, and try each with the first seed."""
+        """Propose arms, a few at a time, and try each with the first seed."""
         first, stale = self._seeds[0], 0
         self._places |= dict.fromkeys((arm.label, first) for arm in self._proposer.arms)
         self._try_all(())
@@ -120,7 +122,7 @@ class Search:
             if not left:
                 return
             batch = dict.fromkeys(self._proposer.open)
-            while len(batch) < min(self._jobs, left) and stale < _STALE:
+            while len(batch) < min(_EACH * self._jobs, left) and stale < _STALE:
                 label = self._proposer.ask().label
                 stale = 0 if label not in batch and (label, first) not in self._places else stale + 1
                 batch[label] = None

@@ -1,0 +1,85 @@
+"""`dropover search`, the command: killed at any moment it goes on, and what is wrong is said in a line."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dropover.cli import app
+
+from ..commands import POSIX, started, wait_for
+
+pytest.importorskip("optuna")
+
+MODULE = """
+import time
+from pathlib import Path
+from random import Random
+
+HERE = Path(__file__).parent
+
+def train(trial):
+    p = trial.study.arm(trial.arm).settings.get("p", 0.0)
+    if not (HERE / "killed").exists(): time.sleep(0.1)
+    with (HERE / "calls").open("a") as file:
+        file.write(f"{trial.arm}, {trial.seed}, {trial.settings['score']}\\n")
+    noise = Random(f"{trial.arm} {trial.seed}").gauss(0, 0.002)
+    return {"accuracy": 0.9 - abs(p - 0.3) + noise}
+"""
+STUDY = """
+name = "killed"
+[trial]
+function = "killed_search:train"
+[search]
+methods = ["dropout", "flipover"]
+objectives = ["accuracy"]
+schedules = ["constant"]
+trials = 24
+seeds = 3
+fresh_seeds = 2
+"""
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["search", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@POSIX
+@pytest.mark.parametrize("after", [2, 9, 19])
+def test_a_search_that_is_killed_loses_at_most_the_trials_that_ran(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "killed_search.py").write_text(MODULE)
+    (tmp_path / "study.toml").write_text(STUDY)
+    calls = tmp_path / "calls"
+
+    def made() -> list[str]:
+        return calls.read_text().splitlines() if calls.exists() else []
+
+    with started("search", "study.toml", "--jobs", 2) as process:
+        wait_for(lambda: len(made()) >= after, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    (tmp_path / "killed").touch()
+    code, out, err = run("study.toml", "--jobs", 2)
+    assert code == 0, err
+    assert "* found by the search." in out
+    # At most the two that ran are trained twice.
+    assert len(made()) <= len(set(made())) + 2
+    assert len([line for line in set(made()) if line.endswith("validation")]) <= 24
+
+
+def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
+    code, _, err = run(tmp_path / "none.toml")
+    assert (code, err) == (2, f"{tmp_path / 'none.toml'}: there is no such study file\n")
+    (tmp_path / "study.toml").write_text('name = "x"\n')
+    code, _, err = run(tmp_path / "study.toml")
+    assert code == 2
+    assert err.startswith(f"{tmp_path / 'study.toml'}: search: is missing")
