@@ -1,6 +1,7 @@
 """A method's layers at positions of a network."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -78,7 +79,19 @@ def _works_anywhere(layer: nn.Module) -> bool:
         return False
     with torch.random.fork_rng(devices=[]):
         try:
-            layer(torch.ones(2, 2))
+            for moved in _over_training(layer):
+                moved(torch.ones(2, 2))
         except ValueError:
             return False
     return True
+
+
+def _over_training(layer: Regularizer) -> Iterator[Regularizer]:
+    """The layer; if its rates move, at the start, in the middle and at the end: at rate 0 it does nothing anywhere."""
+    if not layer.scheduled:
+        yield layer
+        return
+    moved = copy.deepcopy(layer)
+    for progress in (0.0, 0.5, 1.0):
+        moved.follow(progress)
+        yield moved
