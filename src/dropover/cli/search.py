@@ -37,8 +37,8 @@ def search(
 
     Proposes arms and trains them, gives more seeds to those that may be best, and chooses by validation images alone.
     Test images are read once: the best are trained again on fresh seeds, beside no regularizer and each method as
-    published. Writes front.csv, trials.csv, and a study file for each winner. Ctrl-C keeps what is finished, and the
-    same command goes on from there.
+    published. Writes search.html, trials.csv, front.csv, and a study file for each winner. Ctrl-C keeps what is
+    finished, and the same command goes on from there.
     """
     # Imported here, so that --help doesn't wait for torch.
     from dropover.lab.boards import MissingExtraError
@@ -63,7 +63,7 @@ def search(
     ):
         view = partial(live, on=choice.words)
         searched = run(file, str(study), results, choice, view, partial(say, wrap=False), command_line(), retry_failed)
-        files = searched.save()
+        files = searched.save(command_line())
     for line in searched.lines:
         typer.echo(line)
     typer.echo(f"Written: {', '.join(map(str, files))}")

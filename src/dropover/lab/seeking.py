@@ -18,6 +18,7 @@ from dropover.lab.records.labels import labelled
 from dropover.lab.records.sources import forget_sources
 from dropover.lab.records.store import write_table
 from dropover.lab.report.files import study_text
+from dropover.lab.report.searching import PAGE, render
 from dropover.lab.result import Result
 from dropover.lab.running.engines.choosing import Choice
 from dropover.lab.running.study_file import try_out
@@ -92,18 +93,24 @@ class Searched:
             return [f"The search was stopped before its end: {trials} trials are finished and kept."]
         return said_at_the_end(self.figures, self.found.winners, self.plan.file.study)
 
-    def save(self) -> list[Path]:
-        """Write trials.csv, front.csv and a study file for each winner, ready for `compare`; returns these."""
-        written = [self.folder / "trials.csv"]
-        write_table(self.trials, written[0])
-        for number, label in enumerate(self.found.winners, start=1):
-            name = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")
-            written.append(self.folder / WINNERS / f"{number:02d}-{name}.toml")
-            write_text(written[-1], study_text(winner_study(self.plan.file, self.found, label), {}))
+    def save(self, command: str = "") -> list[Path]:
+        """Write search.html, trials.csv, front.csv and a study file for each winner, ready for `compare`.
+
+        Args:
+            command: What ran it, as a reader would type it.
+
+        Returns:
+            These files.
+        """
+        files = {label: _file_of(number, label) for number, label in enumerate(self.found.winners, start=1)}
+        for label, file in files.items():
+            write_text(self.folder / file, study_text(winner_study(self.plan.file, self.found, label), {}))
+        write_table(self.trials, self.folder / "trials.csv")
         if self.end is not None:
-            written.append(self.folder / "front.csv")
-            write_table(self.front, written[-1])
-        return written
+            write_table(self.front, self.folder / "front.csv")
+        write_text(self.folder / PAGE, render(self.plan, self.found, self.figures, files, command))
+        tables = ["trials.csv", *(["front.csv"] if self.end is not None else [])]
+        return [self.folder / name for name in (PAGE, *tables, *files.values())]
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -171,6 +178,12 @@ def search(
     searched = run(file, origin, folder, choice, view, tell, retry_failed=retry_failed)
     searched.save()
     return searched
+
+
+def _file_of(number: int, label: str) -> str:
+    """Where a winner's study file lies, below the search's folder."""
+    name = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")
+    return f"{WINNERS}/{number:02d}-{name}.toml"
 
 
 def _silent(_line: str) -> None:

@@ -1,0 +1,125 @@
+"""The page of a search: one HTML file with the front, what matters, every winner and every trial; nothing to load."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+
+from dropover.lab.judging.measures import Measure, measure_of
+from dropover.lab.machine import machine, versions
+from dropover.lab.report import search_charts as charts
+from dropover.lab.report.templates import environment
+from dropover.lab.searching.ending import Figure
+from dropover.lab.searching.importance import importance
+from dropover.lab.searching.inserting import lines_of
+from dropover.lab.searching.reading import Plan
+from dropover.lab.searching.search import Found
+
+PAGE = "search.html"
+
+
+@dataclass(frozen=True)
+class _Winner:
+    """A winner as the page has it: its name, its study file, and the lines that insert it."""
+
+    arm: str
+    file: str
+    lines: str
+
+
+def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[str, str], command: str) -> str:
+    """The whole page as HTML.
+
+    Args:
+        plan: What was searched.
+        found: What was tried.
+        figures: What the end says.
+        files: The study file of each winner, from the page's folder.
+        command: What ran it, as a reader would type it.
+    """
+    study = plan.file.study
+    readings = [measure_of(study, each.label) for each in plan.objectives]
+    tried = _tried(found)
+    return (
+        environment(Path(__file__).parent)
+        .get_template("searching.html")
+        .render(
+            study=study,
+            search=plan.file.search,
+            methods=list(plan.space.places),
+            objectives=list(zip(plan.objectives, readings, strict=True)),
+            arms=_by_arm(figures),
+            winners=[_Winner(label, files[label], lines_of(study, found.study.arm(label))) for label in found.winners],
+            reference=study.reference,
+            kind_of=charts.kind_of,
+            chart=_chart(found, figures, tried, study.reference, readings),
+            colors=charts.colors(study.reference),
+            matters=_matters(found, tried),
+            tried=sorted(tried.to_dict("records"), key=lambda row: str(row["arm"])),
+            trials=_trials(found),
+            failed=found.run.failed,
+            finished=len(found.run.finished),
+            raced=len(found.raced),
+            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            command=command,
+            machine=machine(),
+            versions=versions(),
+        )
+    )
+
+
+def _chart(
+    found: Found, figures: Sequence[Figure], tried: pd.DataFrame, reference: str, readings: Sequence[Measure]
+) -> str:
+    if not figures:
+        return ""
+    if len(readings) == 1:
+        return charts.rows(figures, found.winners, reference, readings[0])
+    return charts.front(figures, tried, found.winners, reference, readings)
+
+
+def _by_arm(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
+    arms: dict[str, list[Figure]] = {}
+    for each in figures:
+        arms.setdefault(each.arm, []).append(each)
+    return arms
+
+
+def _tried(found: Found) -> pd.DataFrame:
+    """A row for each arm: how many seeds it has, and its mean at each objective, by its words."""
+    rows = [
+        {
+            "arm": arm,
+            "seeds": len(row),
+            **{
+                each.words: each.gain(fmean(gains[place] for gains in row.values()))
+                for place, each in enumerate(found.objectives)
+            },
+        }
+        for arm, row in found.scores.items()
+    ]
+    return pd.DataFrame(rows, columns=["arm", "seeds", *(each.words for each in found.objectives)])
+
+
+def _matters(found: Found, tried: pd.DataFrame) -> dict[str, Any]:
+    """What each objective hangs on, where that can be told."""
+    shares = {
+        each.words: importance(found.chosen, dict(zip(tried["arm"], tried[each.words], strict=True)))
+        for each in found.objectives
+    }
+    return {words: share for words, share in shares.items() if share is not None}
+
+
+def _trials(found: Found) -> dict[str, list[tuple[int, list[float]]]]:
+    """Of each arm the seeds and raw values."""
+    return {
+        arm: [
+            (seed, [each.gain(gain) for each, gain in zip(found.objectives, gains, strict=True)])
+            for seed, gains in row.items()
+        ]
+        for arm, row in found.scores.items()
+    }
