@@ -1,5 +1,6 @@
 """Whole searches, of a training function whose truth is known."""
 
+import html
 import json
 import math
 from collections.abc import Callable
@@ -195,3 +196,21 @@ def test_a_search_that_was_tested_is_not_searched_any_further(tmp_path: Path) ->
     searched(tmp_path)
     with pytest.raises(StudyError, match=r"the test images were read at its end"):
         searched(tmp_path, trials=80)
+
+
+@pytest.mark.parametrize("objectives", [["accuracy"], ["accuracy", "robustness"]])
+def test_the_page_shows_every_arm_trial_and_winner(tmp_path: Path, objectives: list[str]) -> None:
+    result = searched(tmp_path, objectives=objectives)
+    page = html.unescape((tmp_path / "search.html").read_text(encoding="utf-8"))
+    for arm in (*result.trials["arm"], *result.front["arm"]):
+        assert arm in page
+    for label in result.found.winners:
+        assert f"p={result.found.study.arm(label).settings['p']}" in page
+    assert "<svg" in page
+    assert "What matters" in page
+    assert (tmp_path / "end" / "report.html").exists()
+
+
+def test_the_page_of_a_search_that_was_stopped_says_so(tmp_path: Path) -> None:
+    lab.search(of_known_truth([], stop=9), SPACE, name="known", version="1", out=tmp_path, progress=False)
+    assert "stopped before its end" in (tmp_path / "search.html").read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from dropover.lab.machine import machine, versions
 from dropover.lab.report import search_charts as charts
 from dropover.lab.report.templates import environment
 from dropover.lab.searching.ending import Figure
-from dropover.lab.searching.importance import importance
+from dropover.lab.searching.importance import Importance, importance
 from dropover.lab.searching.inserting import lines_of
 from dropover.lab.searching.reading import Plan
 from dropover.lab.searching.search import Found
@@ -43,7 +42,7 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
     """
     study = plan.file.study
     readings = [measure_of(study, each.label) for each in plan.objectives]
-    tried = _tried(found)
+    tried, colors = _tried(found), charts.colors(study.reference)
     return (
         environment(Path(__file__).parent)
         .get_template("searching.html")
@@ -57,8 +56,9 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
             reference=study.reference,
             kind_of=charts.kind_of,
             chart=_chart(found, figures, tried, study.reference, readings),
-            colors=charts.colors(study.reference),
-            matters=_matters(found, tried),
+            colors=colors,
+            legend={name: color for name, color in colors.items() if len(readings) > 1 or name != charts.TRIED},
+            matters=_matters(found),
             tried=sorted(tried.to_dict("records"), key=lambda row: str(row["arm"])),
             trials=_trials(found),
             failed=found.run.failed,
@@ -105,11 +105,13 @@ def _tried(found: Found) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "seeds", *(each.words for each in found.objectives)])
 
 
-def _matters(found: Found, tried: pd.DataFrame) -> dict[str, Any]:
-    """What each objective hangs on, where that can be told."""
+def _matters(found: Found) -> dict[str, Importance]:
+    """What each objective hangs on, where that can be told: by the first seed, which all arms share."""
+    first = found.study.seeds[0]
+    there = {arm: row[first] for arm, row in found.scores.items() if first in row}
     shares = {
-        each.words: importance(found.chosen, dict(zip(tried["arm"], tried[each.words], strict=True)))
-        for each in found.objectives
+        each.words: importance(found.chosen, {arm: gains[place] for arm, gains in there.items()})
+        for place, each in enumerate(found.objectives)
     }
     return {words: share for words, share in shares.items() if share is not None}
 

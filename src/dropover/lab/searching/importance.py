@@ -66,7 +66,8 @@ def importance(chosen: Mapping[str, Chosen], values: Mapping[str, float]) -> Imp
         share = max(best, 1 - error / spread)
         told.append(share - best)
         best = share
-    return Importance(*told, rest=1 - best)
+    method, place, settings = told
+    return Importance(method, place, settings, 1 - best)
 
 
 def _tried(chosen: Chosen, value: float) -> _Tried:
