@@ -4,7 +4,7 @@ A page's blocks are taken one after another, as a reader would, in an empty fold
 
 - Python runs, in one namespace for the page. A block whose first line is `# NAME.py` is that file, for later blocks.
 - What is printed stands in a block of the kind `text` right after it.
-- TOML is a study that the lab accepts, tried out as `dropover compare` does. `# NAME.toml` makes it that file.
+- TOML is a study or a search that the lab accepts, tried out as it would be. `# NAME.toml` makes it that file.
 - Lines of a block without a kind are commands, whose names, options and files exist; quick ones are run.
 - `<!-- test: … -->`, which no reader sees, is Python too: what a page takes for granted, and what it promises.
 - `<!-- run -->` before a block of commands has them run, whatever they are.
@@ -29,6 +29,7 @@ from dropover.lab.data import DATA
 from dropover.lab.data.parts.loading import source_of
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.running.study_file import read_study, try_out, well_formed
+from dropover.lab.searching.reading import planned, search_of
 from dropover.lab.study import DataSettings
 from dropover.methods import METHODS
 
@@ -102,7 +103,11 @@ class Reader:
     def study(self, file: Path, where: str) -> None:
         """At every scale; images that would have to be downloaded are stood in for by those of MNIST that are here."""
         for scale in (None, *tomllib.loads(file.read_text(encoding="utf-8")).get("scales", {})):
-            study = well_formed(read_study(file, scale), where)
+            raw = read_study(file, scale)
+            if "search" in raw:
+                planned(search_of(raw, where), where)
+                continue
+            study = well_formed(raw, where)
             source = source_of(study.data.name)
             if source.where(study.data.folder) is None and source.name in DATA and source.resized is None:
                 study = study.model_copy(update={"data": DataSettings()})
