@@ -142,7 +142,7 @@ def _sampler(name: Sampler, seed: int, objectives: int) -> BaseSampler:
         case "tpe":
             return TPESampler(seed=seed, multivariate=True, group=True)
         case "gp":
-            return GPSampler(seed=seed)
+            return GPSampler(seed=seed, warn_independent_sampling=False)
         case "nsga2":
             return NSGAIISampler(seed=seed, population_size=max(10, 5 * objectives))
         case "random":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dropover.lab.judging.measures import measure_of
 from dropover.lab.records.labels import labelled
@@ -20,9 +21,11 @@ from dropover.lab.running.runner import PROCESSES, StudyRun, run_study
 from dropover.lab.searching import race
 from dropover.lab.searching.budget import Budget
 from dropover.lab.searching.objectives import Objective, Scores, scores_of
-from dropover.lab.searching.proposing import Proposer
 from dropover.lab.searching.settings import SearchError, SearchStudy
 from dropover.lab.study import Study
+
+if TYPE_CHECKING:  # without Optuna, what a search has found can still be told
+    from dropover.lab.searching.proposing import Proposer
 
 _EACH = 2
 """How many arms are proposed at a time for each trial that runs at a time: all are waited for before the next."""
@@ -71,7 +74,7 @@ class Search:
     def __init__(
         self,
         plan: SearchStudy,
-        proposer: Proposer,
+        proposer: "Proposer",
         objectives: list[Objective],
         budget: Budget,
         folder: Path,
