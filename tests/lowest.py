@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-USERS = ("lab", "fast", "lightning", "transformers", "tensorboard", "mlflow")
+USERS = ("lab", "fast", "lightning", "transformers", "tensorboard", "mlflow", "search")
 _PROMISE = re.compile(r"(?P<name>[\w.-]+)>=(?P<version>[\w.]+)")
 
 
