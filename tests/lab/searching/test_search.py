@@ -167,6 +167,15 @@ def test_what_nothing_can_be_compared_with_or_measured_ends_the_search_in_a_line
         lab.search(broken, SPACE, name="known", version="1", out=tmp_path / "b", progress=False)
 
 
+def test_a_budget_in_time_ends_a_search_as_one_in_trials_does(tmp_path: Path) -> None:
+    calls: list[tuple[str, int, str]] = []
+    result = searched(tmp_path, calls, trials=None, time="2s")
+    assert result.end is not None
+    assert len(calls) > 10
+    with pytest.raises(SearchError, match=r"search.time: was up before the arm without a method was trained"):
+        searched(tmp_path / "short", trials=None, time="0.0001s")
+
+
 def test_a_space_of_few_arms_is_exhausted_and_the_search_ends(tmp_path: Path) -> None:
     few = {"dropout": {"p": [0.2, 0.3]}, "gaussian": {"std": [0.5]}}
     result = searched(tmp_path, ranges=few)

@@ -177,6 +177,8 @@ class Search:
         none, run = self._none.label, self.found.run
         if run.stop is not None or none in self.found.scores:
             return
+        if not run.finished and not self._failed:
+            raise SearchError("search.time: was up before the arm without a method was trained: give it more")
         if not run.finished:
             reasons = [failed.reason for failed in self._failed.values()]
             raise SearchError(f"the arm without a method failed, so that nothing can be compared: {reasons[0]}")
