@@ -63,7 +63,8 @@ class Searched:
     @property
     def front(self) -> pd.DataFrame:
         """A row for each arm of the end and each objective: the fresh figure, its interval, and the search's own."""
-        own = ["fresh", "low", "high", "gain", "gain_low", "gain_high", "searched", "optimism", "optimism_of_gain"]
+        own = ["fresh", "low", "high", "gain", "gain_low", "gain_high", "verdict"]
+        own += ["searched", "optimism", "optimism_of_gain"]
         rows = [
             (each.arm, each.objective.words, each.arm in self.found.winners, *(getattr(each, name) for name in own))
             for each in self.figures

@@ -115,6 +115,7 @@ def test_a_search_that_is_stopped_goes_on_from_where_it_was(tmp_path: Path) -> N
     calls: list[tuple[str, int, str]] = []
     half = lab.search(of_known_truth(calls, stop=17), SPACE, name="known", version="1", out=tmp_path, progress=False)
     assert half.end is None
+    assert not half.found.winners
     assert half.found.run.stop is not None
     assert "stopped before its end: 17 trials" in str(half)
     trained = set(calls)

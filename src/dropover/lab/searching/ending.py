@@ -9,6 +9,7 @@ from statistics import fmean
 import pandas as pd
 
 from dropover.lab.judging import statistics as st
+from dropover.lab.judging.comparison import decided
 from dropover.lab.judging.measures import measure_of
 from dropover.lab.searching.objectives import Objective, scores_of
 from dropover.lab.searching.search import Found
@@ -29,8 +30,9 @@ class Figure:
         low: The lower end of its 95 % interval over seeds.
         high: The upper end.
         gain: The mean lead over the arm without a method, over the same seeds, more being better.
-        gain_low: The lower end of its interval.
+        gain_low: The lower end of its interval, as the lab's verdicts have it: all arms are judged at once.
         gain_high: The upper end.
+        verdict: What is decided of it, such as "better"; empty for the arm without a method.
         searched_gain: That lead as the search saw it.
     """
 
@@ -43,6 +45,7 @@ class Figure:
     gain: float
     gain_low: float
     gain_high: float
+    verdict: str
     searched_gain: float | None
 
     @property
@@ -79,6 +82,10 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
     none = final.arms[0].label
     fresh = scores_of(table, final, found.objectives)
     base = fresh.get(none, {})
+    verdicts = {
+        each.words: {said.arm: said for said in decided(each.values(table, final), final, each.label).comparisons}
+        for each in found.objectives
+    }
     there: list[Figure] = []
     for arm in final.arms:
         row = fresh.get(arm.label, {})
@@ -90,10 +97,13 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
         for place, objective in enumerate(found.objectives):
             values = [row[seed][place] for seed in row]
             mean = st.paired_difference(values, [0.0] * len(values))
+            judged = verdicts[objective.words].get(arm.label)
             lead = st.paired_difference([row[seed][place] for seed in shared], [base[seed][place] for seed in shared])
             low, high = sorted((objective.gain(_or(mean.low, mean.mean)), objective.gain(_or(mean.high, mean.mean))))
             if measure_of(final, objective.label).scale == "share":
                 low, high = max(low, 0.0), min(high, 1.0)
+            ends = (None, None) if judged is None else (judged.low, judged.high)
+            gain_low, gain_high = sorted(lead.mean if end is None else objective.gain(end) for end in ends)
             own = fmean(seen[seed][place] for seed in seen) if seen else None
             ahead = fmean(seen[seed][place] - found.scores[none][seed][place] for seed in seeds) if seeds else None
             there.append(
@@ -105,8 +115,9 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
                     low,
                     high,
                     lead.mean,
-                    _or(lead.low, lead.mean),
-                    _or(lead.high, lead.mean),
+                    gain_low,
+                    gain_high,
+                    "" if judged is None else judged.verdict,
                     None if arm.label == none else ahead,
                 )
             )

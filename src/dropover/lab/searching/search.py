@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # without Optuna, what a search has found can still be told
 
 _EACH = 2
 """How many arms are proposed at a time for each trial that runs at a time: all are waited for before the next."""
+_LEAST = 2
+"""With how many seeds an arm may win."""
 _STALE = 30
 """How many proposals in a row that were tried before say that there are no others."""
 
@@ -167,11 +169,15 @@ class Search:
         scores, none = self.found.scores, self._none.label
         rows = {arm.label: scores.get(arm.label, {}) for arm in self._proposer.arms}
         most = max((len(row) for row in rows.values()), default=0)
+        self.found.chosen = dict(self._proposer.chosen())
+        if most < _LEAST or self.found.run.stop is not None:
+            if self.found.run.stop is None:
+                self._tell(f"No arm got {_LEAST} seeds: none can be told from a lucky one")
+            return
         raced = [label for label, row in rows.items() if row and len(row) == most]
         self.found.raced = self._seeds[:most]
         values = race.means(scores, [*raced, none], self.found.raced) if raced and none in scores else {}
         self.found.winners = [label for label in race.front(values) if label != none]
-        self.found.chosen = dict(self._proposer.chosen())
 
     def _check_none(self) -> None:
         none, run = self._none.label, self.found.run
