@@ -5,8 +5,8 @@
     python docs/findings/audits.py --seeds 0 1        of more seeds
 
 The nets are those of `dropover reproduce` at laptop scale, trained once and kept beside their audits in
-results/findings: a second call trains and audits nothing. What came out is audits.csv, from which tables.py fills the
-page.
+results/findings: a second call trains nothing, and audits anew only what was audited by other code. What came out is
+audits.csv, from which tables.py fills the page.
 """
 
 import argparse
