@@ -11,8 +11,8 @@ _SHARES = (0.25, 0.5, 1.0, 2.0)
 _ATTACKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("fgsm", {}),
     ("pgd", {"steps": 5, "step": 0.25}),
-    ("apgd-margin", {"steps": 10}),
-    ("square", {"queries": 50}),
+    ("apgd-margin", {"steps": 5}),
+    ("square", {"queries": 20}),
 )
 """Short ones: a curve shows how attacks differ, and the figure is what all others leave."""
 
