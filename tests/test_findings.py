@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
 import dropover
-from dropover.lab.measuring.robustness import norm_of
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.study import Study
 
@@ -98,41 +98,72 @@ def test_verdicts_follow_the_tests_over_seeds(
     assert ("+1.0" in papers.shown(claim)) == (said is not None)
 
 
-def test_a_claim_has_the_verdicts_of_the_audit_on_the_figures_that_it_rests_on(
-    papers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(papers, "RESULTS", tmp_path)
-    claim = {"command": "name", "audited": ["s / a / L∞ | FGSM", "s / b / L∞ | FGSM", "s / c / L∞ | FGSM"]}
-    assert papers.audited({"command": "name"}) == "–"
-    assert papers.audited(claim) == "not audited yet"
-    cells = {"a": ("0.02", "53.1 ✗", "12.0", "–"), "b": ("0.02", "7.0 ≤", "6.5", "order failed")}
-    columns = ("ε", "FGSM", "Left by the audit", "Checks that did not pass")
-    rows = [
-        f"s / {arm} / L∞,{column},,{text}"
-        for arm, texts in cells.items()
-        for column, text in zip(columns, texts, strict=True)
+@pytest.fixture
+def attacked(tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """With an empty table of its own."""
+    found: ModuleType = tables.papers.attacked
+    monkeypatch.setattr(found, "FILE", tmp_path / "audits.csv")
+    return found
+
+
+def figure(
+    attacked: ModuleType, place: Any, seed: int, claimed: float, left: float, verdict: str, *unsound: str
+) -> Any:
+    return attacked.Figure(place, seed, "linf", 200, claimed, left, 0.0, left + 0.1, verdict, unsound)
+
+
+def test_the_table_of_audits_is_read_as_it_was_written(attacked: ModuleType):
+    assert attacked.read() == []
+    figures = [
+        figure(attacked, attacked.Place("s", "a", None, "fgsm l2", 2.5), 0, 0.53, 0.12, "broken"),
+        figure(attacked, attacked.Place("s", "b 0.1", 0.0, "fgsm", 0.25), 1, 0.07, 0.07, "upper bound only", "x", "y"),
     ]
-    (tmp_path / "name").mkdir()
-    (tmp_path / "name" / "audit.csv").write_text("\n".join(["row,column,ours,text", *rows]), encoding="utf-8")
-    assert papers.audited(claim) == (
-        "a 53.1 ✗, left 12.0, at ε = 0.02; b 7.0 ≤, left 6.5, at ε = 0.02 (order failed); s / c / L∞: not audited"
+    attacked.write(figures)
+    assert attacked.read() == figures
+
+
+def test_a_claim_has_the_verdicts_of_the_audit_on_the_figures_that_it_rests_on(attacked: ModuleType):
+    claim = {"audited": [{"study": "s", "arms": ["a", "b"], "under": ["fgsm 0.12"]}]}
+    claim["audited"].append({"study": "s", "arms": ["b"], "rate": 0.5, "under": ["pgd 0.02"]})
+    assert attacked.said({}) == "–"
+    assert attacked.said(claim) == "not audited yet"
+    a, b, b_on = attacked.places(claim)
+    figures = [
+        figure(attacked, a, 0, 0.40, 0.10, "broken"),
+        figure(attacked, a, 1, 0.10, 0.10, "supported"),
+        figure(attacked, b, 0, 0.07, 0.065, "upper bound only", "order"),
+    ]
+    attacked.write(figures)
+    assert attacked.said(claim) == (
+        "**broken**. FGSM 0.12: a 25.0 ✗, left 10.0; b 7.0 ≤, left 6.5 (order). PGD 0.02: b at 0.5 not audited yet"
     )
+    attacked.write(figures[1:])
+    assert attacked.said(claim).startswith("**upper bound only**. ")
+    attacked.write([figures[1], figure(attacked, b_on, 0, 0.3, 0.3, "supported")])
+    assert attacked.said(claim).startswith("**supported**. ")
 
 
 def test_what_the_audit_is_asked_of_a_claim_is_something_that_its_command_runs(papers: ModuleType):
     for claim in itertools.chain(*papers.claims().values()):
-        requests = (
-            {each.name: each for each in REPRODUCTIONS.get(claim["command"]).requests("laptop")}
-            if ("audited" in claim)
-            else {}
-        )
-        for place in claim.get("audited", []):
-            row, attack = place.split(" | ")
-            name, arm, norm = row.split(" / ")
-            study = Study.model_validate(requests[name].raw("laptop"))
-            assert arm in [each.label for each in study.arms], place
-            attacks = {(each.name.upper(), norm_of(each)) for each in study.evaluation.attacks}
-            assert (attack, {"L∞": "linf", "L2": "l2"}[norm]) in attacks, place
+        if "audited" not in claim:
+            continue
+        requests = {each.name: each for each in REPRODUCTIONS.get(claim["command"]).requests("laptop")}
+        for place in papers.attacked.places(claim):
+            study = Study.model_validate(requests[place.study].raw("laptop"))
+            assert place.arm in [each.label for each in study.arms], place
+            assert place.rate is None or place.rate in study.evaluation.inference_rates, place
+            assert place.eps in {each.label: each.eps for each in study.evaluation.attacks}[place.attack], place
+
+
+def test_every_claim_under_attack_was_audited_and_with_the_same_seeds(papers: ModuleType):
+    claims = [claim for claim in itertools.chain(*papers.claims().values()) if "audited" in claim]
+    wanted = {place for claim in claims for place in papers.attacked.places(claim)}
+    seeds: dict[Any, set[int]] = {}
+    for each in papers.attacked.read():
+        seeds.setdefault(each.place, set()).add(each.seed)
+    assert set(seeds) <= wanted, "a row that no claim rests on"
+    assert len({frozenset(each) for each in seeds.values()}) == 1
+    assert [claim["claim"] for claim in claims if papers.attacked.said(claim) == papers.attacked.UNKNOWN] == []
 
 
 def test_the_pictures_of_the_page_exist_and_no_other():
@@ -140,11 +171,19 @@ def test_the_pictures_of_the_page_exist_and_no_other():
     assert sorted(shown) == sorted(path.relative_to(DOCS).as_posix() for path in (DOCS / "reproduced").glob("*.png"))
 
 
-def test_results_are_taken_over_without_the_data_of_pictures(
+def test_results_are_taken_over_without_the_data_of_pictures_and_audits(
     papers: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     ran, kept = tmp_path / "laptop", tmp_path / "reproduced"
-    for path in ("a/page.html", "a/claims.csv", "a/figure.csv", "a/figure.png", "a/figure-margin.png", "a/table.png"):
+    for path in (
+        "a/page.html",
+        "a/claims.csv",
+        "a/audit.csv",
+        "a/figure.csv",
+        "a/figure.png",
+        "a/figure-margin.png",
+        "a/table.png",
+    ):
         (ran / path).parent.mkdir(parents=True, exist_ok=True)
         (ran / path).write_text(path)
     (kept / "a").mkdir(parents=True)

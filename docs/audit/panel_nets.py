@@ -12,6 +12,10 @@ import random_masks
 from torch import nn
 from training import data, trained
 
+from dropover.lab.data.parts.loading import balanced_prefix
+
+IMAGES = 200
+"""How many test images each net is audited on."""
 Truth = Literal["sound", "masked", "fallen"]
 RIGHT: dict[Truth, tuple[str, ...]] = {
     "sound": ("supported",),
@@ -62,7 +66,8 @@ def _masked(planted: str, wrap: Callable[..., nn.Module], *more: str, why: str =
 
 
 def _memorised(net: nn.Module) -> nn.Module:
-    return masks.Memorised(net, data().test_images / 255, data().test_labels, 0.3)
+    known = balanced_prefix(data().test_labels, IMAGES)
+    return masks.Memorised(net, data().test_images[known] / 255, data().test_labels[known], 0.3)
 
 
 def _not_a_number(net: nn.Module) -> nn.Module:

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import torch
 from autoattack_flags import flags
-from panel_nets import ENTRIES, Entry, load
+from panel_nets import ENTRIES, IMAGES, Entry, load
 from torch import Tensor, nn
 from training import data, trained
 
 from dropover import lab
 from dropover.lab.auditing.budgets import BudgetName
 from dropover.lab.data.parts.loading import balanced_prefix
-
-IMAGES = 200
 
 
 @dataclass(frozen=True)

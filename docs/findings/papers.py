@@ -4,7 +4,7 @@
 
 The results lie in docs/reproduced/NAME: the tables and claims that `dropover reproduce NAME` wrote as CSV. claims.toml
 has the claims; a figure in its texts is written as {FILE | ROW | COLUMN} of those tables, and never copied by hand.
-What the audit of the attacked nets says of the figures that a claim rests on is read from the same folders.
+What audits say of the figures under attack that a claim rests on is attacked.py's.
 """
 
 import re
@@ -14,9 +14,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import attacked
 import pandas as pd
 
-from dropover.lab.reproductions.parts.audits import AUDIT, EPS, GROUNDS, LEFT, NONE
 from dropover.lab.reproductions.parts.claims import FAILS, HOLDS
 
 HERE = Path(__file__).parent
@@ -48,26 +48,6 @@ def shown(claim: dict[str, Any]) -> str:
     return "; ".join(f"{row['ours']}: {row['verdict']}" for row in _tested(claim)) or "not run to its end"
 
 
-def audited(claim: dict[str, Any]) -> str:
-    """The audit's verdicts on the figures that a claim rests on, such as "fdd1d 53.1 ✗, left 12.0, at ε = 0.02"."""
-    if "audited" not in claim:
-        return "–"
-    file = RESULTS / claim["command"] / f"{AUDIT}.csv"
-    if not file.exists():
-        return "not audited yet"
-    return "; ".join(_audit(pd.read_csv(file, dtype={"text": str}), place) for place in claim["audited"])
-
-
-def _audit(table: pd.DataFrame, place: str) -> str:
-    """What stands at a place such as "fdd / fdd1d / L∞ | FGSM" of a table of audits."""
-    row, attack = (part.strip() for part in place.split("|"))
-    cells = table[table["row"] == row].set_index("column")["text"]
-    if cells.empty:
-        return f"{row}: not audited"
-    grounds = "" if cells[GROUNDS] == NONE else f" ({cells[GROUNDS]})"
-    return f"{row.split(' / ')[1]} {cells[attack]}, left {cells[LEFT]}, at ε = {cells[EPS]}{grounds}"
-
-
 def _tested(claim: dict[str, Any]) -> list[dict[str, str]]:
     """The rows of its command's claims.csv that a claim rests on; none while the command has no results here."""
     file = RESULTS / claim["command"] / "claims.csv"
@@ -95,8 +75,8 @@ def blocks() -> dict[str, list[str]]:
 
 def _claims(of_paper: list[dict[str, Any]]) -> list[str]:
     rows = [
-        [claim["where"], claim["claim"], f"**{verdict(claim)}**", shown(claim), audited(claim), f"`{claim['command']}`"]
-        for claim in of_paper
+        [each["where"], each["claim"], f"**{verdict(each)}**", shown(each), attacked.said(each), f"`{each['command']}`"]
+        for each in of_paper
     ]
     return [
         _line(["where", "the paper says", "verdict", "what came out", "audit", "by"]),
@@ -118,13 +98,16 @@ def _line(cells: list[str]) -> str:
 
 
 def take(folder: Path) -> None:
-    """Copy every name's tables and claims, and the pictures that the page shows; a figure's own data stay there."""
+    """Copy every name's tables and claims, and the pictures that the page shows.
+
+    A figure's own data stay there, and audits, which are made at the ε of the study and not at those of the claims.
+    """
     pictures = re.findall(r"\(reproduced/(.*?)\.png\)", PAGE.read_text(encoding="utf-8"))
     for source in sorted(path.parent for path in folder.glob("*/page.html")):
         target = RESULTS / source.name
         shutil.rmtree(target, ignore_errors=True)
         for file in sorted(source.glob("*.csv")):
-            if not file.name.startswith("figure"):
+            if not file.name.startswith(("figure", "audit")):
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, target)
         main = "figure" if (source / "figure.png").exists() else "table"

@@ -172,7 +172,7 @@ for name, settings in small.items():
     study = Study.model_validate(dict(
         arms=[dict(method="dropout")], reference="dropout", device="cpu", model=dict(name=name, **settings),
         data=dict(name="mnist-5k", train_limit=20, test_limit=10), training=dict(epochs=1, batch_size=10),
-        evaluation=dict(noise=dict(gaussian=[0.1]), attacks=[dict(name="pgd", eps=[0.1], steps=1)]),
+        evaluation=dict(noise=dict(gaussian=[0.1]), attacks=[dict(name="pgd", eps=[0.1], steps=1)], audit=False),
     ))
     assert run_trial(study, study.arms[0], 0, lambda _: None)
 print(*{"torchvision", "lightning_fabric", "scipy.stats", "matplotlib", "altair"} & {*sys.modules})

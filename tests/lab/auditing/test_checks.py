@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from dropover.lab.auditing.budgets import BUDGETS
 from dropover.lab.auditing.checks import CHECKS, Checked, in_order, made
+from dropover.lab.auditing.curves import AGAINST_EPS, draw_curves
 from dropover.lab.auditing.evidence import Evidence
 from dropover.lab.auditing.randomness import with_draws
 from dropover.lab.auditing.subject import Subject, opened
@@ -180,7 +181,7 @@ def test_a_sound_net_passes_in_any_precision(kind: torch.dtype) -> None:
     assert [each.name for each in failed] == []
 
 
-def test_what_checks_do_only_ever_lowers_the_figure_and_draws_two_pictures() -> None:
+def test_what_checks_do_only_ever_lowers_the_figure_and_pictures_are_drawn() -> None:
     with audited(net(0), 0) as (subject, evidence):
         for check in in_order():
             before, margins = evidence.stands.clone(), evidence.margin.clone()
@@ -189,9 +190,16 @@ def test_what_checks_do_only_ever_lowers_the_figure_and_draws_two_pictures() -> 
             assert not (evidence.stands & ~before).any()
             assert (evidence.margin >= margins)[evidence.stands].all()
         assert subject.model.tamed
-    (by_eps,) = (curve for name, curve in evidence.curves.items() if name.startswith("accuracy against ε: "))
+        before = evidence.stands.clone()
+        draw_curves(subject, evidence)
+        assert not (evidence.stands & ~before).any()
+    by_eps = {name: curve for name, curve in evidence.curves.items() if name.startswith(AGAINST_EPS)}
+    assert len(by_eps) > 1
     (by_step,) = (curve for name, curve in evidence.curves.items() if name.startswith("loss along the steps: "))
-    assert [share for _, share in by_eps] == sorted((share for _, share in by_eps), reverse=True)
+    for curve in by_eps.values():
+        assert curve[0] == [0, 1]
+        assert [eps for eps, _ in curve] == sorted(eps for eps, _ in curve)
+        assert curve[-1][1] < 1
     assert [value for _, value in by_step] == sorted(value for _, value in by_step)
 
 

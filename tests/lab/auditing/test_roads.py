@@ -66,6 +66,11 @@ class Zero(nn.Module):
         return hidden
 
 
+class CutInPlace(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.detach_()
+
+
 class Whole(nn.Module):
     """A net in one forward, without modules that a hook could see the image enter."""
 
@@ -192,18 +197,24 @@ class TestWays:
         assert felled >= 0.9 * self.truth() > COUNT / 2
         assert [each.felled for each in evidence.attempts] == [felled]
 
+    @pytest.mark.parametrize("layer", [Zero, CutInPlace])
     @pytest.mark.parametrize("place", [2, 4])
-    def test_straight_through_passes_on_what_a_layer_inside_hides(self, place: int) -> None:
+    def test_straight_through_passes_on_what_a_layer_inside_hides(self, place: int, layer: type[nn.Module]) -> None:
         layers = list(net())
-        layers.insert(place, Zero())
+        layers.insert(place, layer())
         assert self.felled("straight through", nn.Sequential(*layers))[0] >= 0.9 * self.truth()
 
     def test_differences_need_no_gradient_at_all(self) -> None:
         assert self.felled("differences", Whole(net()))[0] > 0.7 * self.truth()
 
-    def test_where_there_is_nothing_to_change_nothing_is_tried(self) -> None:
+    @pytest.mark.parametrize("in_place", [False, True])
+    def test_where_there_is_nothing_to_change_nothing_is_tried(self, in_place: bool) -> None:
+        model = net()
+        for layer in model:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = in_place
         for way in ("straight through", "more draws"):
-            felled, evidence = self.felled(way, net())
+            felled, evidence = self.felled(way, model)
             assert (felled, evidence.attempts[0].gradients) == (0, 0)
 
     @pytest.mark.parametrize("way", [way.name for way in WAYS])

@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
-from dropover.lab.attacks.parts.losses import margin
-from dropover.lab.auditing.subject import Subject, stream
+from dropover.lab.auditing.slopes import slopes
+from dropover.lab.auditing.subject import Subject
 from dropover.lab.data.parts.loading import balanced_prefix
-from dropover.lab.streams import seeded
 
 AGREEMENT = 0.5
 """The cosine between two averages of a gradient that is enough: half of such an average's square is no chance then."""
@@ -33,17 +31,9 @@ def with_draws(subject: Subject) -> Subject:
 
 def agreement(subject: Subject, draws: int) -> float:
     """The median over images of the cosine between two gradients of the margin, each averaged over so many draws."""
-    first, second = (_gradient(subject, draws, f"draws {draws} {half}") for half in ("one", "other"))
+    few = torch.arange(min(subject.budget.probed, len(subject.labels)), device=subject.labels.device)
+    first, second = (
+        slopes(subject, subject.images[few], few, f"draws {draws} {half}", draws).gradients.flatten(1)
+        for half in ("one", "other")
+    )
     return float(F.cosine_similarity(first, second).median())
-
-
-def _gradient(subject: Subject, draws: int, name: str) -> Tensor:
-    count = subject.budget.probed
-    images, labels = subject.images[:count], subject.labels[:count]
-    total = torch.zeros_like(images)
-    with seeded(subject.seed, stream(name), images.device):
-        for _ in range(draws):
-            point = images.clone().requires_grad_()
-            (slope,) = torch.autograd.grad(margin(subject.model(point), labels).sum(), point)
-            total += slope
-    return total.flatten(1)

@@ -7,6 +7,7 @@ from functools import partial
 from dropover.lab.auditing import ways
 from dropover.lab.auditing.budgets import Budget, Planned
 from dropover.lab.auditing.checks import FAMILIES, Check, Checked, in_order, made
+from dropover.lab.auditing.curves import draw_curves
 from dropover.lab.auditing.evidence import Evidence
 from dropover.lab.auditing.subject import Subject
 from dropover.lab.auditing.surface import draw_surface
@@ -45,6 +46,7 @@ def stages(subject: Subject, evidence: Evidence, checks: list[Checked]) -> Itera
     if failed and int(evidence.stands.sum()) * subject.classes > len(evidence.stands):  # else nothing is left to gain
         for way in ways.in_order():
             yield Stage(f"way {way.name}", way.steps * _WAY, 0, partial(ways.tried, way, subject, evidence))
+    yield Stage("accuracy against ε", 0, 0, partial(draw_curves, subject, evidence))
     yield Stage("slice of the loss surface", 0, 0, partial(draw_surface, subject, evidence))
     yield from last_stages(subject, evidence, checks)
 

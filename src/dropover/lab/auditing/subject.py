@@ -126,7 +126,7 @@ class Subject:
     def attacked(self, which: Tensor, label: str, attack: str, eps: float | None = None, **settings: Any) -> Tensor:
         """What an attack makes of the images `which` (n,): images (n, C, H, W), in the ball of `eps`, or else of ours.
 
-        `label` names the random stream. It is a model's own: with `model` another than this one's is attacked.
+        `label` names the random stream.
         """
         draws, radius = self.generator(label), self.eps if eps is None else eps
         found = [self.images[:0]]

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
+from dropover.lab.auditing.curves import AGAINST_EPS
 from dropover.lab.auditing.surface import SURFACE
 from dropover.lab.pictures.palette import COLORS
 from dropover.lab.report.charts import SHAPES, svg
 
-AGAINST_EPS, ALONG_STEPS = "accuracy against ε", "loss along the steps"
+ALONG_STEPS = "loss along the steps"
 Curves = Mapping[str, Sequence[Sequence[float]]]
 
 

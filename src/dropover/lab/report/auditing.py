@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dropover.lab.auditing.checks import Checked
+from dropover.lab.auditing.curves import AGAINST_EPS
 from dropover.lab.auditing.outcome import Audit
 from dropover.lab.auditing.surface import SURFACE
 from dropover.lab.auditing.verdict import BROKEN, SUPPORTED, UPPER_BOUND
@@ -37,7 +38,7 @@ def render(audit: Audit, title: str, classes: Sequence[str], asked: Mapping[str,
         asked: How the model and the images were named, if they were.
         date: When it was finished.
     """
-    against, along = (charts.of_kind(audit.curves, kind) for kind in (charts.AGAINST_EPS, charts.ALONG_STEPS))
+    against, along = (charts.of_kind(audit.curves, kind) for kind in (AGAINST_EPS, charts.ALONG_STEPS))
     return (
         environment(Path(__file__).parent)
         .get_template("auditing.html")

@@ -13,6 +13,9 @@ from dropover.lab.examples import Examples
 from dropover.lab.records.rows import AUDIT, AUDITED, CHECK, Row
 from dropover.lab.study import Study
 
+_IMAGES = 100
+"""Of a trial's attacked images those that are audited: seeds add to them, and more would take as long as training."""
+
 
 @dataclass(frozen=True)
 class Radius:
@@ -56,7 +59,7 @@ def audit_rows(
 ) -> list[Row]:
     """For each norm attacked the share that an audit leaves and of how many images; how each check came out.
 
-    It is made of the attacked images, at most the quick budget's, with the layers' own rates at inference.
+    It is made of the first of the attacked images, with the layers' own rates at inference.
 
     Args:
         study: Says whether, on how many images, and what its attacks are.
@@ -72,7 +75,8 @@ def audit_rows(
     # Statistics and checks take a while to import, which trials without attacks are spared.
     from dropover.lab.auditing.audit import Asked, audited
 
-    attacked = examples.chosen(balanced_prefix(examples.labels, study.evaluation.attack_images or len(examples.labels)))
+    count = min(_IMAGES, study.evaluation.attack_images or _IMAGES, len(examples.labels))
+    attacked = examples.chosen(balanced_prefix(examples.labels, count))
     rows: list[Row] = []
     for place, radius in enumerate(wanted):
         name = f"{AUDIT} {radius.norm}"

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from dropover.lab.auditing.evidence import Attempt
 from dropover.lab.auditing.outcome import Audit
 from dropover.lab.auditing.progress import Report
-from dropover.lab.telling.terminal import Screen, clock, print_list, say
+from dropover.lab.telling.terminal import Screen, bars, clock, print_list, say
 
 _STYLES = {"supported": "bold green", "upper bound only": "bold yellow", "broken": "bold red"}
 _OUTCOMES = {True: "passed", False: "FAILED", None: "not made"}
@@ -24,14 +23,7 @@ def auditing(what: str, console: Console | None = None) -> Iterator[Report]:
     """A bar that shows how far an audit is, and the time left; one plain line where this is no terminal."""
     console = console or Screen()
     say(what, wrap=False, console=console)
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[detail]}", markup=False),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    bar = bars(console)
     task, started, shown = bar.add_task("audit", total=1.0, detail=""), time.monotonic(), 0.0
 
     def report(share: float, going_on: str) -> None:

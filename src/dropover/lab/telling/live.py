@@ -5,14 +5,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import TaskID
 
 from dropover.lab.growing import Round
 from dropover.lab.judging.measures import first_figure
 from dropover.lab.running.events import Ended, Event, Failed, Listener, Moved, Noted, Started
 from dropover.lab.running.tally import Tally
 from dropover.lab.study import Study
-from dropover.lab.telling.terminal import clock, say
+from dropover.lab.telling.terminal import bars, clock, say
 
 RETRY = "--retry-failed (in Python retry_failed=True)"
 
@@ -61,15 +61,7 @@ class _View:
         self.tally = Tally(total)
         self._told: set[str] = set()
         self._tasks: dict[str, TaskID] = {}
-        self.bars = Progress(
-            # Labels may hold brackets, which rich would read as markup.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}", markup=False),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self.bars = bars(console)
         self.say(_head(study, processes, asked, f"{total} trial{'s' if total > 1 else ''}"))
         self._overall = self.bars.add_task("trials", total=total, detail=f"0/{total}")
 

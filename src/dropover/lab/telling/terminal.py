@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,19 @@ class Screen(Console):
 def say(line: str, style: str | None = None, *, wrap: bool = True, console: Console | None = None) -> None:
     """Print a line as it is: names may hold brackets, which rich would read as markup."""
     (console or Screen()).print(line, style=style, markup=False, highlight=False, soft_wrap=not wrap)
+
+
+def bars(console: Console) -> Progress:
+    """Bars that go when all is done, each with a description and a `detail`; none where this is no terminal."""
+    return Progress(
+        # Labels may hold brackets, which rich would read as markup.
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[detail]}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def clock(seconds: float) -> str:

@@ -71,7 +71,7 @@ for _name, _runs in (
             _name,
             _FAMILY,
             "An attack that finds more when it gets more of the same hadn't done its work.",
-            "2 images in 100, at attacks as short as the quick budget's",
+            "2 images in 100, chosen: docs/audit.md has what sound nets come to",
             _ADVICE,
             partial(_again, _name, _runs),
         )

@@ -19,16 +19,13 @@ _SHORT = {"steps": 5, "step": 0.25}
 def _more(subject: Subject, evidence: Evidence) -> Reading:
     """Independent short attacks at half ε, ε and twice ε: images that fall in a ball and stand in a larger one."""
     which, label = evidence.attackable[: 2 * subject.budget.probed], "other ε"
-    clean = float(evidence.right.double().mean())
-    stands, curve = [], [[0.0, clean]]
+    stands = []
     with evidence.attempt(subject, label, _FAMILY):
         for share in (0.5, 1.0, 2.0):
             found = subject.attacked(which, f"{label} {share}", "pgd", eps=share * subject.eps, **_SHORT)
             if share <= 1:
                 evidence.take(subject, which, found, label)
             stands.append(subject.right(found, which, f"scoring {label} {share}"))
-            curve.append([share * subject.eps, clean * int(stands[-1].sum()) / max(1, len(which))])
-    evidence.curves["accuracy against ε: short attack"] = curve
     turned = (stands[1] & ~stands[0]) | (stands[2] & ~(stands[0] & stands[1]))
     said = f"{int(turned.sum())} of {len(which)} images fall in a ball and stand in a larger one"
     return Reading(int(turned.sum()), allowed(len(which), _WAVERING if subject.random else _FEW), said)

@@ -3,7 +3,7 @@
 Source: Bengio, Léonard & Courville 2013; Athalye, Carlini & Wagner 2018.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +19,8 @@ _HIDDEN = 0.5
 """Of the values that a layer gives and that aren't 0, the share without a slope from which it hides it."""
 
 
-def _pass_on(_layer: nn.Module, entered: tuple[Any, ...], given: Any) -> Tensor | None:
-    return straight(given, entered[0]) if torch.is_grad_enabled() and _same_shape(entered, given) else None
+def _pass_on(_layer: nn.Module, entered: Tensor, given: Tensor) -> Tensor | None:
+    return straight(given, entered) if torch.is_grad_enabled() else None
 
 
 def _same_shape(entered: tuple[Any, ...], given: Any) -> bool:
@@ -38,7 +38,7 @@ def _hides(layer: nn.Module, entered: Tensor) -> bool:
     """Whether most of what a layer gives has no slope; an activation that is off gives 0, and hides nothing."""
     with torch.enable_grad():
         point = entered.detach().clone().requires_grad_()
-        given = layer.forward(point)
+        given = layer.forward(point.clone())  # it may work in place
         (slope,) = torch.autograd.grad(given.sum(), point, allow_unused=True) if given.requires_grad else (None,)
     on = given.detach() != 0
     if slope is None:
@@ -47,33 +47,52 @@ def _hides(layer: nn.Module, entered: Tensor) -> bool:
     return bool((lost & on).sum() > _HIDDEN * on.sum())
 
 
+@contextmanager
+def _looked_at(
+    layers: Sequence[nn.Module], look: Callable[[nn.Module, Tensor, Tensor], Tensor | None]
+) -> Iterator[None]:
+    """Have `look` see what each layer got and gave, where the shape stayed, and replace what it gave if it wants to.
+
+    A layer gets a copy: one that works in place would overwrite what it got.
+    """
+    got: dict[nn.Module, tuple[Any, ...]] = {}
+
+    def enter(layer: nn.Module, entered: tuple[Any, ...]) -> tuple[Any, ...]:
+        got[layer] = entered
+        return tuple(each.clone() if isinstance(each, Tensor) else each for each in entered)
+
+    def leave(layer: nn.Module, _entered: tuple[Any, ...], given: Any) -> Tensor | None:
+        entered = got.pop(layer)
+        return look(layer, entered[0], given) if _same_shape(entered, given) else None
+
+    hooks = [each.register_forward_pre_hook(enter) for each in layers]
+    hooks += [each.register_forward_hook(leave) for each in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def _hiding(subject: Subject) -> list[nn.Module]:
     """The model's layers without weights that keep the shape and hide the slope."""
     found: dict[nn.Module, bool] = {}
 
-    def ask(layer: nn.Module, entered: tuple[Any, ...], given: Any) -> None:
-        if layer not in found and _same_shape(entered, given):
-            found[layer] = _hides(layer, entered[0])
+    def ask(layer: nn.Module, entered: Tensor, _given: Tensor) -> None:
+        if layer not in found:
+            found[layer] = _hides(layer, entered)
 
     inner = [each for each in subject.model.model.modules() if each is not subject.model.model]
-    hooks = [each.register_forward_hook(ask) for each in inner if not any(True for _ in each.parameters())]
-    try:
+    with _looked_at([each for each in inner if not any(True for _ in each.parameters())], ask):
         subject.passed(subject.model, subject.images[: subject.budget.probed], "straight through")
-    finally:
-        for hook in hooks:
-            hook.remove()
     return [layer for layer, hides in found.items() if hides]
 
 
 @contextmanager
 def _copy(subject: Subject, _evidence: Evidence) -> Iterator[nn.Module | None]:
     layers = _hiding(subject)
-    hooks = [layer.register_forward_hook(_pass_on) for layer in layers]
-    try:
+    with _looked_at(layers, _pass_on):
         yield subject.model if layers else None
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 WAYS.add(Way("straight through", "layers that hide the slope of what they give pass the gradient on", _copy))

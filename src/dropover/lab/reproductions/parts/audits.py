@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from dropover.lab.reproductions.parts.studies import Evidence, Run
 
 _NORMS = {"linf": "L∞", "l2": "L2"}
-AUDIT, EPS, LEFT, GROUNDS = "audit", "ε", "Left by the audit", "Checks that did not pass"
-"""The table's name, and its columns beside those of the attacks."""
-NONE = "–"
+_EPS, _LEFT, _GROUNDS = _ABOUT = "ε", "Left by the audit", "Checks that did not pass"
+"""The columns beside those of the attacks."""
+_NONE = "–"
 """What stands where every check passed."""
 
 
@@ -24,11 +24,11 @@ def audit_items(evidence: Evidence) -> list[Item]:
     rows = [row for run in evidence.runs if not run.table.empty for row in _rows(run)]
     if not rows:
         return []
-    attacks = dict.fromkeys(attack for _, cells in rows for attack in cells if attack not in (EPS, LEFT, GROUNDS))
-    columns = [EPS, *attacks, LEFT, GROUNDS]
+    attacks = dict.fromkeys(attack for _, cells in rows for attack in cells if attack not in _ABOUT)
+    columns = [_EPS, *attacks, _LEFT, _GROUNDS]
     return [
         Table(
-            AUDIT,
+            "audit",
             "The audit of the attacked nets: shares (%) of all attacked images, each with its verdict",
             ("Study", "Arm", "Norm"),
             columns,
@@ -54,5 +54,5 @@ def _rows(run: Run) -> Iterator[tuple[tuple[str, str, str], dict[str, str]]]:
             if there:
                 cells = {name: f"{100 * figure.mean:.1f} {sound.mark}" for name, (figure, sound) in there.items()}
                 audited = next(sound for _, sound in there.values())
-                about = {EPS: f"{eps:g}", LEFT: f"{100 * audited.accuracy:.1f}", GROUNDS: audited.grounds or NONE}
+                about = {_EPS: f"{eps:g}", _LEFT: f"{100 * audited.accuracy:.1f}", _GROUNDS: audited.grounds or _NONE}
                 yield (run.request.name, arm.label, _NORMS[norm]), {**cells, **about}
