@@ -13,8 +13,9 @@ from dropover.validation import number
 def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, batch_norm: bool = False) -> nn.Sequential:
     """Conv 32, conv 32, pool, conv 64, conv 64, pool, FC 200, FC 200, classes; 3×3 without padding, ReLU.
 
-    Positions: "last-conv" after the last convolution's ReLU, before the last pool; "fc" after the first FC's ReLU,
-    between the two FC layers (where the Flipover article puts its method); "features" before the last linear layer.
+    Positions: "conv1", "conv2", "conv3" after the ReLU of a convolution, "conv2" after its pool too; "last-conv" after
+    the last convolution's ReLU, before the last pool; "fc" after the first FC's ReLU, between the two FC layers (where
+    the Flipover article puts its method); "features" before the last linear layer.
 
     Args:
         channels: Channels of the images.
@@ -38,8 +39,11 @@ def small_cnn(channels: int, size: int, classes: int, *, width: float = 1.0, bat
     layers: list[nn.Module | str] = [
         Normalize(),
         *_conv(channels, first, batch_norm),
+        "conv1",
         *_pooled_conv(first, first, batch_norm),
+        "conv2",
         *_conv(first, second, batch_norm),
+        "conv3",
         *_conv(second, second, batch_norm),
         "last-conv",
         nn.MaxPool2d(2),
@@ -89,6 +93,6 @@ NETWORKS.add(
         ("smallcnn",),
         "four convolutions and two hidden FC layers, for small images",
         small_cnn,
-        {"last-conv": "last-conv", "fc": "fc", "features": "features"},
+        {place: place for place in ("conv1", "conv2", "conv3", "last-conv", "fc", "features")},
     )
 )
