@@ -34,7 +34,7 @@ def test_small_cnn_has_the_papers_layers() -> None:
     sizes = [layer.weight.shape[0] if not isinstance(layer, nn.MaxPool2d) else "pool" for layer in layers]
     assert sizes == [32, 32, "pool", 64, 64, "pool", 200, 200, 10]
     numbers = {key.split(".")[0] for key in build().state_dict()}
-    assert numbers == {"1", "3", "6", "8", "13", "16", "19"}
+    assert numbers == {"1", "4", "8", "11", "16", "19", "22"}
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
