@@ -69,6 +69,9 @@ def test_every_registered_network_maps_images_to_logits(name: str, channels: int
 def test_positions_of_small_cnn() -> None:
     maps = ("maps", (32, 8, 8))
     assert shapes("small-cnn", 1, 28, width=0.5) == {
+        "conv1": [("after 'conv1'", "maps", (16, 26, 26))],
+        "conv2": [("after 'conv2'", "maps", (16, 12, 12))],
+        "conv3": [("after 'conv3'", "maps", (32, 10, 10))],
         "last-conv": [("after 'last-conv'", *maps)],
         "fc": [("after 'fc'", "features", (100,))],
         "features": [("after 'features'", "features", (100,))],
