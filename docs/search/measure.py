@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
@@ -47,8 +47,9 @@ class Table:
             if len(gains) == 2 and chosen:
                 self.values[str(label)] = gains
                 self._cells.setdefault(_cell(chosen), {})[str(label)] = chosen
-        columns = list(zip(*(pair for gains in self.values.values() for pair in gains), strict=True))
-        self._floor, self._ceiling = tuple(map(median, columns)), tuple(map(max, columns))
+        means = {label: tuple(map(fmean, zip(*gains, strict=True))) for label, gains in self.values.items()}
+        columns = list(zip(*(means[label] for label in race.front(means)), strict=True))
+        self._floor, self._ceiling = tuple(map(min, columns)), tuple(map(max, columns))
 
     def nearest(self, chosen: Chosen) -> str | None:
         """The arm of the same method and place whose settings are nearest; None if the table has none there."""
@@ -56,7 +57,7 @@ class Table:
         return min(alike, key=lambda label: self._away(chosen, alike[label]), default=None)
 
     def volume(self, points: list[Pair]) -> float:
-        """The share below the points, of two objectives, of the rectangle from the median arm to the best figures."""
+        """The hypervolume of points, in that of the rectangle around the front of all arms' means."""
         ends = list(zip(self._floor, self._ceiling, strict=True))
         scaled = [tuple((x - low) / (high - low) for x, (low, high) in zip(p, ends, strict=True)) for p in points]
         area, height = 0.0, 0.0
