@@ -62,13 +62,21 @@ class Searched:
 
     @property
     def front(self) -> pd.DataFrame:
-        """A row for each arm of the end and each objective: the fresh figure, its interval, and the search's own."""
+        """A row for each arm of the end and each objective: the fresh figure, its interval, and the search's own.
+
+        Of figures under attack `audit` has the verdict, or that there is none; then what the audit leaves, and why.
+        """
         own = ["fresh", "low", "high", "gain", "gain_low", "gain_high", "verdict"]
         own += ["searched", "optimism", "optimism_of_gain"]
         rows = [
-            (each.arm, each.objective.words, each.arm in self.found.winners, *(getattr(each, name) for name in own))
+            (
+                *(each.arm, each.objective.words, each.arm in self.found.winners),
+                *(getattr(each, name) for name in own),
+                *_audit_of(each),
+            )
             for each in self.figures
         ]
+        own += ["audit", "audit_leaves", "audit_grounds"]
         return pd.DataFrame(rows, columns=["arm", "objective", "winner", *own])
 
     @property
@@ -181,14 +189,17 @@ def search(
     return searched
 
 
+def _audit_of(figure: Figure) -> tuple[str, float | None, str]:
+    """The verdict on a figure under attack, what the audits leave, and the checks behind it."""
+    if figure.soundness is None:
+        return ("not audited" if figure.unaudited else "", None, figure.unaudited)
+    return (figure.soundness.verdict, figure.soundness.accuracy, figure.soundness.grounds)
+
+
 def _file_of(number: int, label: str) -> str:
     """Where a winner's study file lies, below the search's folder."""
     name = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")
     return f"{WINNERS}/{number:02d}-{name}.toml"
-
-
-def _silent(_line: str) -> None:
-    """Say nothing."""
 
 
 def check_extra() -> None:
@@ -216,7 +227,8 @@ def run(
     claim(folder, file, origin)
     asked = file.search
     name = file.study.name
-    tell(said_at_first(plan))
+    for line in said_at_first(plan):
+        tell(line)
     fits = Places(file.searched).check
     proposer = Proposer(plan.space, folder, plan.objectives, asked.sampler, asked.seed, name, fits)
     with choice.opened([file.searched]) as (engine, jobs):

@@ -55,6 +55,11 @@ def test_an_objective_that_no_trial_measures_is_refused_with_those_that_are(word
     assert line in str(refusal.value)
 
 
+def test_one_objective_in_two_spellings_is_refused() -> None:
+    with pytest.raises(StudyError, match=r"search.objectives: 'worst linf 0.10' is 'worst 0.1' again"):
+        plan(objectives=["clean", "worst 0.1", "worst linf 0.10"])
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -65,7 +70,22 @@ def test_an_objective_that_no_trial_measures_is_refused_with_those_that_are(word
         ({"search": {"time": "2 days"}}, "mine.toml: search.time: must be a time above 0"),
         ({"search": {"trials": 9, "sampler": "magic"}}, "mine.toml: search.sampler: "),
         ({"search": {"trials": 9, "seds": 2}}, "mine.toml: unknown key 'search.seds'"),
-        ({"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1, "high": 0}}}}}, "low must be below high"),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1, "high": 0}}}}},
+            "dropout.p: low must be below",
+        ),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1}}}}},
+            "search.ranges.dropout.p.high: is missing",
+        ),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": 0.1}}}},
+            "search.ranges.dropout.p: must be a range such as",
+        ),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": []}}}},
+            "search.ranges.dropout.p: must be a range such as",
+        ),
         ({"data": {}}, "mine.toml: data.validation: must be above 0"),
     ],
 )
@@ -73,6 +93,7 @@ def test_a_file_that_is_no_search_is_refused_in_a_line(changes: dict[str, Any], 
     with pytest.raises(StudyError) as refusal:
         search_of({**FILE, "search": SEARCH, **changes}, "mine.toml")
     assert line in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("race", [0.1, 0.4, 0.8])

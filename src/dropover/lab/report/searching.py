@@ -12,7 +12,7 @@ from dropover.lab.judging.measures import Measure, measure_of
 from dropover.lab.machine import machine, versions
 from dropover.lab.report import search_charts as charts
 from dropover.lab.report.templates import environment
-from dropover.lab.searching.ending import Figure
+from dropover.lab.searching.ending import Figure, said_of_audits, said_unaudited
 from dropover.lab.searching.importance import Importance, importance
 from dropover.lab.searching.inserting import lines_of
 from dropover.lab.searching.reading import Plan
@@ -52,6 +52,8 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
             methods=list(plan.space.places),
             objectives=list(zip(plan.objectives, readings, strict=True)),
             arms=_by_arm(figures),
+            audits=said_of_audits(figures),
+            unaudited=said_unaudited(figures),
             winners=[_Winner(label, files[label], lines_of(study, found.study.arm(label))) for label in found.winners],
             reference=study.reference,
             kind_of=charts.kind_of,

@@ -3,6 +3,7 @@
 What the search itself says of them is too good, as they were chosen by it: by how much, the end tells.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -11,6 +12,8 @@ import pandas as pd
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging.comparison import decided
 from dropover.lab.judging.measures import measure_of
+from dropover.lab.judging.soundness import LEGEND, Soundness, soundness
+from dropover.lab.searching.audited import audited_at, unaudited, unaudited_line
 from dropover.lab.searching.objectives import Objective, scores_of
 from dropover.lab.searching.search import Found
 from dropover.lab.searching.settings import SearchStudy
@@ -34,6 +37,8 @@ class Figure:
         gain_high: The upper end.
         verdict: What is decided of it, such as "better"; empty for the arm without a method.
         searched_gain: That lead as the search saw it.
+        soundness: What the audits of its nets say of it; None if none is made there.
+        unaudited: Why none is, of a figure under attack; else empty.
     """
 
     arm: str
@@ -47,6 +52,15 @@ class Figure:
     gain_high: float
     verdict: str
     searched_gain: float | None
+    soundness: Soundness | None = None
+    unaudited: str = ""
+
+    @property
+    def warning(self) -> str:
+        """That the arm is not to be taken for this figure, and why; empty if audits support it or there are none."""
+        if self.soundness is None or not self.soundness.doubt:
+            return ""
+        return f"Don't take {self.arm} for its {self.objective.words}: {self.soundness.doubt}."
 
     @property
     def optimism(self) -> float | None:
@@ -59,22 +73,33 @@ class Figure:
         return None if self.searched_gain is None else self.searched_gain - self.gain
 
 
+def said_of_audits(figures: Sequence[Figure]) -> list[str]:
+    """What audits leave at each objective under attack, and what the marks mean; nothing where none was made."""
+    audited: dict[str, list[str]] = {}
+    for each in figures:
+        if each.soundness is not None:
+            audited.setdefault(each.objective.words, []).append(each.soundness.said(each.arm))
+    lines = [f"Audit at {words}, what it leaves: {'; '.join(said)}." for words, said in audited.items()]
+    return [*lines, LEGEND] if lines else []
+
+
+def said_unaudited(figures: Sequence[Figure]) -> list[str]:
+    """Which objectives under attack no audit has checked, and why."""
+    lines = [unaudited_line(each.objective, each.unaudited) for each in figures if each.unaudited]
+    return list(dict.fromkeys(lines))
+
+
 def final_study(plan: SearchStudy, found: Found, space: Space) -> Study:
     """The study that ends a search: no method, its winners, and each of its methods as its card has it."""
-    study = plan.tested
+    study = _fresh(plan, found.objectives)
     winners = [found.study.arm(label) for label in found.winners]
-    first = study.seeds[0] + plan.search.seeds
-    seeds = list(range(first, first + plan.search.fresh_seeds))
-    arms = [*study.arms, *winners, *_as_published(study, space)]
-    return study.model_copy(update={"arms": arms, "seeds": seeds})
+    return study.model_copy(update={"arms": [*study.arms, *winners, *_as_published(study, space)]})
 
 
 def winner_study(plan: SearchStudy, found: Found, label: str) -> Study:
     """The study of one winner against no method, ready to be compared."""
-    study = plan.tested
-    return study.model_copy(
-        update={"arms": [*study.arms, found.study.arm(label)], "name": study.name, "description": f"Found: {label}"}
-    )
+    study = _fresh(plan, found.objectives)
+    return study.model_copy(update={"arms": [*study.arms, found.study.arm(label)], "description": f"Found: {label}"})
 
 
 def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) -> list[Figure]:
@@ -86,6 +111,7 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
         each.words: {said.arm: said for said in decided(each.values(table, final), final, each.label).comparisons}
         for each in found.objectives
     }
+    audits = {each.words: soundness(table, final, each.label, each.level) for each in found.objectives}
     there: list[Figure] = []
     for arm in final.arms:
         row = fresh.get(arm.label, {})
@@ -119,9 +145,18 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
                     gain_high,
                     "" if judged is None else judged.verdict,
                     None if arm.label == none else ahead,
+                    audits[objective.words].get(arm.label),
+                    unaudited(objective, final),
                 )
             )
     return there
+
+
+def _fresh(plan: SearchStudy, objectives: Sequence[Objective]) -> Study:
+    """The study on test images, on seeds that the search never saw, audited where its objectives are."""
+    study = audited_at(plan.tested, objectives)
+    first = study.seeds[0] + plan.search.seeds
+    return study.model_copy(update={"seeds": list(range(first, first + plan.search.fresh_seeds))})
 
 
 def _as_published(study: Study, space: Space) -> list[Arm]:

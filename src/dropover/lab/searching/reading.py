@@ -1,7 +1,7 @@
 """A search's file, checked whole before anything runs, and whether its folder is its own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from dropover.lab.records.files import write_text
 from dropover.lab.running.study_file import StudyError, read_study, try_out, validated, well_formed
 from dropover.lab.searching.budget import Budget, budget_of
 from dropover.lab.searching.objectives import Objective, objectives_of
-from dropover.lab.searching.settings import SCORE, SearchSettings, SearchStudy
+from dropover.lab.searching.settings import SCORE, RangeSettings, SearchSettings, SearchStudy
 from dropover.lab.searching.space import Space, SpaceError, space_of
 
 IDENTITY = "search.json"
@@ -49,6 +49,8 @@ def search_of(raw: Mapping[str, Any], origin: str) -> SearchStudy:
     for key in ("arms", "reference"):
         if key in raw:
             raise StudyError(f"{origin}: {key}: has no effect in a search, which makes its own arms: leave it out")
+    for key, given in _ranges(raw["search"]):
+        validated(RangeSettings, given, origin, key)
     search = validated(SearchSettings, raw["search"], origin, "search")
     rest = {key: value for key, value in raw.items() if key != "search"}
     arms = [{"name": NONE, "method": NONE}]
@@ -111,6 +113,15 @@ def claim(folder: Path, file: SearchStudy, origin: str) -> None:
         raise StudyError(f"{folder}: {line}")
     if changed:
         write_text(path, json.dumps(asked, indent=1))
+
+
+def _ranges(search: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ranges of a table `[search]`, unchecked, by their keys: each is refused as what it is, and not as values."""
+    by_method = search.get("ranges")
+    for method, settings in by_method.items() if isinstance(by_method, dict) else ():
+        for setting, given in settings.items() if isinstance(settings, dict) else ():
+            if isinstance(given, dict):
+                yield f"search.ranges.{method}.{setting}", given
 
 
 def _differences(before: Any, after: Any, key: str = "") -> list[str]:
