@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dropover.lab.blame import one_line
 from dropover.lab.boards import MissingExtraError
 from dropover.lab.comparing import RESULTS, jobs_for
 from dropover.lab.comparing import run as run_comparison
@@ -21,7 +22,7 @@ from dropover.lab.report.files import study_text
 from dropover.lab.report.searching import PAGE, render
 from dropover.lab.result import Result
 from dropover.lab.running.engines.choosing import Choice
-from dropover.lab.running.study_file import try_out
+from dropover.lab.running.study_file import StudyError, try_out
 from dropover.lab.running.trial import Trial
 from dropover.lab.searching.ending import Figure, figures, final_study, winner_study
 from dropover.lab.searching.reading import END, Plan, claim, planned, read_search, search_of
@@ -32,6 +33,9 @@ from dropover.lab.telling.live import View, live, unseen
 from dropover.lab.telling.searching import said_at_first, said_at_the_end, said_before_the_end
 from dropover.lab.telling.terminal import say
 from dropover.lab.user_code import name_of
+
+if TYPE_CHECKING:  # without Optuna, what a search is can still be told
+    from dropover.lab.searching.proposing import Proposer
 
 WINNERS = "winners"
 
@@ -202,6 +206,20 @@ def _file_of(number: int, label: str) -> str:
     return f"{WINNERS}/{number:02d}-{name}.toml"
 
 
+def _proposer(plan: Plan, folder: Path) -> "Proposer":
+    """What proposes, and takes up what it has proposed in this folder."""
+    from dropover.lab.searching.proposing import JOURNAL, Proposer
+
+    search, study = plan.file.search, plan.file.searched
+    # From the root on: Optuna's lock is a link to what it is told, and one that leads nowhere is waited for for ever.
+    folder, fits = folder.absolute(), Places(study).check
+    try:
+        return Proposer(plan.space, folder, plan.objectives, search.sampler, search.seed, study.name, fits)
+    except (ValueError, LookupError, TypeError, AssertionError) as error:
+        line = f"is damaged ({one_line(error)}): delete it, and proposals begin anew; finished trials are kept"
+        raise StudyError(f"{folder / JOURNAL}: {line}") from None
+
+
 def check_extra() -> None:
     """Raise `MissingExtraError` where Optuna isn't installed."""
     if find_spec("optuna") is None:
@@ -219,18 +237,14 @@ def run(
     retry_failed: bool = False,
 ) -> Searched:
     """Check a search, and run it to its end; raises as `search`."""
-    from dropover.lab.searching.proposing import Proposer
     from dropover.lab.searching.search import Search
 
     file = SearchStudy(study=choice.placed(file.study), search=file.search)
     plan = planned(file, origin, elsewhere=choice.is_ray)
     claim(folder, file, origin)
-    asked = file.search
-    name = file.study.name
     for line in said_at_first(plan):
         tell(line)
-    fits = Places(file.searched).check
-    proposer = Proposer(plan.space, folder, plan.objectives, asked.sampler, asked.seed, name, fits)
+    proposer = _proposer(plan, folder)
     with choice.opened([file.searched]) as (engine, jobs):
         ran = Search(file, proposer, plan.objectives, plan.budget, folder, jobs, engine, tell, retry_failed).run()
         if ran.run.stop is not None:

@@ -1,5 +1,6 @@
 """No figure under attack leaves a search unchecked: each is marked by its audits, or said to be unaudited."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from dropover.lab.judging.soundness import LEGEND
 from dropover.lab.running.audited import radii
 from dropover.lab.running.runner import StudyRun
 from dropover.lab.searching.audited import audited_at, unaudited
-from dropover.lab.searching.ending import Figure, figures, said_of_audits, said_unaudited
+from dropover.lab.searching.conclusion import answer, audits, warnings
+from dropover.lab.searching.ending import Figure, figures
 from dropover.lab.searching.objectives import Objective, objectives_of
 from dropover.lab.searching.reading import search_of
 from dropover.lab.searching.search import Found
@@ -126,8 +128,8 @@ def test_a_winners_figure_under_attack_has_its_mark_and_is_not_recommended_witho
 
 def test_without_audits_no_mark_is_explained() -> None:
     there = [each for each in told(0.6, 1.0) if each.objective.words == "clean"]
-    assert not said_of_audits(there)
-    assert not said_unaudited(there)
+    assert not audits(there)
+    assert not warnings(there, ["won"], asked(["clean"], ("pgd", [0.1])).study)
 
 
 @pytest.mark.parametrize(
@@ -153,3 +155,25 @@ def test_a_search_of_real_nets_says_of_every_figure_under_attack_how_far_to_beli
         assert (LEGEND in words) == mark
         assert ("Not audited: worst linf 0.1, since evaluation.audit is false." in words) != mark
     assert all((each.soundness is not None) == mark for each in result.figures if each.objective.words == objective)
+
+
+def test_a_search_whose_attacks_fell_short_even_of_no_method_says_what_to_do() -> None:
+    there = [each for each in told(0.6, 1.0) if each.objective.words != "clean"]
+    study = asked(["clean"], ("pgd", [0.1])).study
+    assert not warnings(there, ["won"], study)
+    broken = [each for each in told(0.1, 1.0) if each.arm == "won"]
+    as_none = [replace(each, arm="none", verdict="") for each in broken]
+    (line,) = warnings(as_none, ["won"], study)
+    assert "too weak at worst linf 0.1" in line
+    assert "Search for “audit linf 0.1”" in line
+
+
+@pytest.mark.parametrize(("left", "recommended"), [(0.7, True), (0.1, False)])
+def test_what_looks_better_is_recommended_only_if_its_audit_supports_it(left: float, recommended: bool) -> None:
+    study = asked(["clean"], ("pgd", [0.1])).study
+    better = [replace(each, verdict="better", gain=0.1) if each.arm == "won" else each for each in told(left, 1.0)]
+    lines = answer(better, ["won"], study)
+    assert "Better than “none” at clean: won (by 10.0 points)." in lines
+    assert ("Better than “none” at worst linf 0.1: won (by 10.0 points)." in lines) == recommended
+    assert ("Better at every objective: won." in lines) == recommended
+    assert any("nothing can be recommended" in line for line in lines) != recommended

@@ -189,7 +189,7 @@ def test_a_space_of_few_arms_is_exhausted_and_the_search_ends(tmp_path: Path) ->
 def test_where_nothing_is_better_than_none_the_front_is_empty(tmp_path: Path) -> None:
     result = searched(tmp_path, methods=["gaussian"])
     assert result.found.winners == []
-    assert "found nothing beside no regularizer" in str(result)
+    assert "The search found nothing beside “none”." in str(result)
 
 
 def test_each_winner_has_a_study_file_that_compare_reads(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ from statistics import fmean
 import pandas as pd
 
 from dropover.lab.judging.measures import Measure, measure_of
+from dropover.lab.judging.soundness import LEGEND
 from dropover.lab.machine import machine, versions
 from dropover.lab.report import search_charts as charts
 from dropover.lab.report.templates import environment
-from dropover.lab.searching.ending import Figure, said_of_audits, said_unaudited
+from dropover.lab.searching.audited import norm_under
+from dropover.lab.searching.conclusion import answer, warnings
+from dropover.lab.searching.ending import Figure
 from dropover.lab.searching.importance import Importance, importance
 from dropover.lab.searching.inserting import lines_of
 from dropover.lab.searching.reading import Plan
@@ -52,12 +55,16 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
             methods=list(plan.space.places),
             objectives=list(zip(plan.objectives, readings, strict=True)),
             arms=_by_arm(figures),
-            audits=said_of_audits(figures),
-            unaudited=said_unaudited(figures),
+            answer=answer(figures, found.winners, study),
+            warnings=warnings(figures, found.winners, study),
+            under_attack=any(norm_under(each, study) for each in plan.objectives),
+            audit_legend=LEGEND if any(each.soundness for each in figures) else "",
             winners=[_Winner(label, files[label], lines_of(study, found.study.arm(label))) for label in found.winners],
             reference=study.reference,
             kind_of=charts.kind_of,
             chart=_chart(found, figures, tried, study.reference, readings),
+            far_off=charts.far_off(figures, found.winners, study.reference) if len(readings) > 1 else [],
+            numbers={label: number for number, label in enumerate(found.winners, start=1)},
             colors=colors,
             legend={name: color for name, color in colors.items() if len(readings) > 1 or name != charts.TRIED},
             matters=_matters(found),

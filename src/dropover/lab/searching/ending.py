@@ -12,8 +12,8 @@ import pandas as pd
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging.comparison import decided
 from dropover.lab.judging.measures import measure_of
-from dropover.lab.judging.soundness import LEGEND, Soundness, soundness
-from dropover.lab.searching.audited import audited_at, unaudited, unaudited_line
+from dropover.lab.judging.soundness import Soundness, soundness
+from dropover.lab.searching.audited import audited_at, unaudited
 from dropover.lab.searching.objectives import Objective, scores_of
 from dropover.lab.searching.search import Found
 from dropover.lab.searching.settings import SearchStudy
@@ -71,22 +71,6 @@ class Figure:
     def optimism_of_gain(self) -> float | None:
         """The same of the lead over the arm without a method, which no difference between images has a part in."""
         return None if self.searched_gain is None else self.searched_gain - self.gain
-
-
-def said_of_audits(figures: Sequence[Figure]) -> list[str]:
-    """What audits leave at each objective under attack, and what the marks mean; nothing where none was made."""
-    audited: dict[str, list[str]] = {}
-    for each in figures:
-        if each.soundness is not None:
-            audited.setdefault(each.objective.words, []).append(each.soundness.said(each.arm))
-    lines = [f"Audit at {words}, what it leaves: {'; '.join(said)}." for words, said in audited.items()]
-    return [*lines, LEGEND] if lines else []
-
-
-def said_unaudited(figures: Sequence[Figure]) -> list[str]:
-    """Which objectives under attack no audit has checked, and why."""
-    lines = [unaudited_line(each.objective, each.unaudited) for each in figures if each.unaudited]
-    return list(dict.fromkeys(lines))
 
 
 def final_study(plan: SearchStudy, found: Found, space: Space) -> Study:

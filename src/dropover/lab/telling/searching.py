@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 from dropover.lab.judging.measures import Measure, measure_of
 from dropover.lab.searching.audited import audited_at, unaudited, unaudited_line
-from dropover.lab.searching.ending import Figure, said_of_audits, said_unaudited
+from dropover.lab.searching.conclusion import answer, audits, warnings
+from dropover.lab.searching.ending import Figure
 from dropover.lab.searching.reading import Plan
 from dropover.lab.searching.search import Found
 from dropover.lab.study import Study
@@ -33,17 +34,15 @@ def said_before_the_end(found: Found) -> str:
 
 
 def said_at_the_end(figures: Sequence[Figure], winners: Collection[str], study: Study) -> list[str]:
-    """Every arm of the end, and of the winners how much better the search saw them than they are."""
+    """Every arm of the end; of the winners how much better the search saw them than they are; and the answer."""
     lines = ["On test images and fresh seeds, with 95 % intervals over seeds:"]
     for arm in dict.fromkeys(each.arm for each in figures):
         said = "; ".join(_figure(each, _reading(study, each)) for each in figures if each.arm == arm)
         lines.append(f"{'*' if arm in winners else ' '} {arm}: {said}")
-    lines += said_of_audits(figures) + said_unaudited(figures)
-    if not winners:
-        return [*lines, "The search found nothing beside no regularizer."]
     found = [each for each in figures if each.arm in winners]
-    lines += ["* found by the search.", *(each.warning for each in found if each.warning)]
-    return [*lines, *(_optimism(each, _reading(study, each)) for each in found)]
+    lines += [*(["* found by the search."] if found else []), *audits(figures)]
+    lines += [_optimism(each, _reading(study, each)) for each in found]
+    return [*lines, *answer(figures, winners, study), *warnings(figures, winners, study)]
 
 
 def _figure(figure: Figure, reading: Measure) -> str:
