@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from dropover.cli import app
 
-from ..commands import POSIX, started, wait_for
+from ..commands import POSIX, started, stopped, wait_for
 
 pytest.importorskip("optuna")
 
@@ -74,6 +74,34 @@ def test_a_search_that_is_killed_loses_at_most_the_trials_that_ran(
     # At most the two that ran are trained twice.
     assert len(made()) <= len(set(made())) + 2
     assert len([line for line in set(made()) if line.endswith("validation")]) <= 24
+
+
+@POSIX
+@pytest.mark.parametrize("at", ["killed: 2 methods", "[5/24]", "[3/8]"])
+def test_a_search_that_is_stopped_says_what_is_kept_and_goes_on(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "killed_search.py").write_text(MODULE)
+    (tmp_path / "study.toml").write_text(STUDY)
+    code, _, err = stopped(at, "SIGINT", "search", "study.toml", "--jobs", 2)
+    assert code == 130
+    assert err == (
+        "Stopped: what is finished is kept. The same command goes on from there: dropover search study.toml --jobs 2\n"
+    )
+    (tmp_path / "killed").touch()
+    code, out, err = run("study.toml", "--jobs", 2)
+    assert code == 0, err
+    assert "Better than “none” at accuracy: " in out
+
+
+def test_compare_says_what_to_do_with_a_search(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY)
+    result = CliRunner().invoke(app, ["compare", str(tmp_path / "study.toml")])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{tmp_path / 'study.toml'}: search: is for dropover search {tmp_path}")
 
 
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ class Searched:
 
     @property
     def figures(self) -> list[Figure]:
-        """What the end says of each of its arms at each objective; empty if there was none."""
-        if self.end is None:
+        """What the end says of each of its arms at each objective; empty until all of it has run."""
+        if self.end is None or self.end.run.stop is not None:
             return []
         return figures(self.plan.file, self.found, self.end.study, labelled(self.end.table))
 
@@ -104,7 +104,11 @@ class Searched:
         if self.end is None:
             trials = len(self.found.run.finished)
             return [f"The search was stopped before its end: {trials} trials are finished and kept."]
-        return said_at_the_end(self.figures, self.found.winners, self.plan.file.study)
+        if self.end.run.stop is not None:
+            kept = f"{len(self.end.run.finished)} of {self.end.run.total} trials of it are finished and kept"
+            return [f"The search was stopped at its end, of which nothing is said until it is whole: {kept}."]
+        failed = [f"Failed at the end: {label}: {reason}" for label, reason in self.end.failed.items()]
+        return [*failed, *said_at_the_end(self.figures, self.found.winners, self.plan.file.study)]
 
     def save(self, command: str = "") -> list[Path]:
         """Write search.html, trials.csv, front.csv and a study file for each winner, ready for `compare`.
@@ -119,11 +123,12 @@ class Searched:
         for label, file in files.items():
             write_text(self.folder / file, study_text(winner_study(self.plan.file, self.found, label), {}))
         write_table(self.trials, self.folder / "trials.csv")
-        if self.end is not None:
+        whole = self.end is not None and self.end.run.stop is None
+        if whole:
             write_table(self.front, self.folder / "front.csv")
-        write_text(self.folder / PAGE, render(self.plan, self.found, self.figures, files, command))
-        tables = ["trials.csv", *(["front.csv"] if self.end is not None else [])]
-        return [self.folder / name for name in (PAGE, *tables, *files.values())]
+        failed = self.end.failed if self.end is not None else {}
+        write_text(self.folder / PAGE, render(self.plan, self.found, self.figures, files, command, failed))
+        return [self.folder / name for name in (PAGE, "trials.csv", *(["front.csv"] * whole), *files.values())]
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -173,6 +178,10 @@ def search(
         MissingExtraError, EngineError, TypeError, ValueError: Optuna or Ray can't be had; a wrong argument.
     """
     check_extra()
+    if not callable(what) and (space is not None or settings or name or version):
+        raise ValueError(
+            "space, settings, name and version are for a function: leave them out, a study says them itself"
+        )
     origin = "search"
     if isinstance(what, str | Path):
         origin, file = str(what), read_search(Path(what))

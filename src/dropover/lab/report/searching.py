@@ -33,7 +33,14 @@ class _Winner:
     lines: str
 
 
-def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[str, str], command: str) -> str:
+def render(
+    plan: Plan,
+    found: Found,
+    figures: Sequence[Figure],
+    files: Mapping[str, str],
+    command: str,
+    failed: Mapping[str, str],
+) -> str:
     """The whole page as HTML.
 
     Args:
@@ -42,6 +49,7 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
         figures: What the end says.
         files: The study file of each winner, from the page's folder.
         command: What ran it, as a reader would type it.
+        failed: The trials of the end that came to nothing, and why.
     """
     study = plan.file.study
     readings = [measure_of(study, each.label) for each in plan.objectives]
@@ -71,6 +79,7 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
             tried=sorted(tried.to_dict("records"), key=lambda row: str(row["arm"])),
             trials=_trials(found),
             failed=found.run.failed,
+            failed_at_the_end=failed,
             finished=len(found.run.finished),
             raced=len(found.raced),
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -36,7 +36,13 @@ def answer(figures: Sequence[Figure], winners: Collection[str], study: Study) ->
 
 def warnings(figures: Sequence[Figure], winners: Collection[str], study: Study) -> list[str]:
     """Which figures of what was found are not to be believed, and which objectives under attack nobody has checked."""
-    lines = [each.warning for each in figures if each.arm in winners and each.warning]
+    found = [each for each in figures if each.arm in winners]
+    failed = {each.arm: each.failed for each in found if each.failed}
+    lines = [
+        f"{arm} failed with {count} of the fresh seeds, and its figures are of the others."
+        for arm, count in failed.items()
+    ]
+    lines += [each.warning for each in found if each.warning]
     for words, row in _by_objective(figures).items():
         none = next((each.soundness for each in row if each.arm == study.reference), None)
         if none is not None and none.verdict == BROKEN:

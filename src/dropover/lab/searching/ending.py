@@ -39,6 +39,7 @@ class Figure:
         searched_gain: That lead as the search saw it.
         soundness: What the audits of its nets say of it; None if none is made there.
         unaudited: Why none is, of a figure under attack; else empty.
+        failed: With how many of the fresh seeds its trial failed; the figures are of the others.
     """
 
     arm: str
@@ -54,6 +55,7 @@ class Figure:
     searched_gain: float | None
     soundness: Soundness | None = None
     unaudited: str = ""
+    failed: int = 0
 
     @property
     def warning(self) -> str:
@@ -131,6 +133,7 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
                     None if arm.label == none else ahead,
                     audits[objective.words].get(arm.label),
                     unaudited(objective, final),
+                    len(final.seeds) - len(row),
                 )
             )
     return there

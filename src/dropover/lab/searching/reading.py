@@ -18,6 +18,8 @@ IDENTITY = "search.json"
 END = "end"
 """The folder, in the search's, of the study that ends it on the test images."""
 _BUDGET = ("search.trials", "search.time")
+_OF_A_STUDY = ("study.toml", "results.csv", "trials")
+"""What `dropover compare` leaves in a folder."""
 _FREE = ("device",)
 """What may change at any time: where it is computed."""
 
@@ -91,19 +93,23 @@ def claim(folder: Path, file: SearchStudy, origin: str) -> None:
     """Make the folder this search's, or see that it is; its budget may be changed until the test images were read.
 
     Raises:
-        StudyError: it holds another search, or the file was edited since.
+        StudyError: it holds another search, or a study's results, or the file was edited since.
     """
     path = folder / IDENTITY
     asked = file.model_dump(mode="json")
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
+        name = there["study"]["name"]
     except FileNotFoundError:
+        if any((folder / each).exists() for each in _OF_A_STUDY):
+            line = "holds the results of a study that is no search: name another folder with --out"
+            raise StudyError(f"{folder}: {line}") from None
         write_text(path, json.dumps(asked, indent=1))
         return
-    except ValueError:
+    except (ValueError, LookupError, TypeError):
         raise StudyError(f"{path}: is damaged, so that it can't be told whose folder this is: use another") from None
-    if there["study"]["name"] != file.study.name:
-        raise StudyError(f"{folder}: holds another search, {there['study']['name']!r}: name another folder with --out")
+    if name != file.study.name:
+        raise StudyError(f"{folder}: holds another search, {name!r}: name another folder with --out")
     changed = [key for key in _differences(there, asked) if key not in _FREE]
     if edited := [key for key in changed if key not in _BUDGET]:
         line = f"was edited since the search in {folder} began ({', '.join(edited)})"
