@@ -14,11 +14,11 @@ from dropover.lab.running.runner import StudyRun
 from dropover.lab.searching.audited import audited_at, unaudited
 from dropover.lab.searching.conclusion import answer, audits, warnings
 from dropover.lab.searching.ending import Figure, figures
-from dropover.lab.searching.objectives import Objective, objectives_of
+from dropover.lab.searching.objectives import Objective, measured, objectives_of
 from dropover.lab.searching.reading import search_of
 from dropover.lab.searching.search import Found
 from dropover.lab.searching.settings import SearchStudy
-from dropover.lab.study import Study
+from dropover.lab.study import AttackSettings, Study
 from dropover.lab.telling.searching import said_at_the_end
 
 NETS: dict[str, Any] = {
@@ -39,6 +39,17 @@ def asked(objectives: list[str], *attacks: tuple[str, list[float]], **evaluation
 def ended(file: SearchStudy) -> tuple[Study, list[Objective]]:
     objectives = objectives_of(file.search.objectives, file.searched)
     return audited_at(file.tested, objectives), objectives
+
+
+@pytest.mark.parametrize(("std", "audited"), [([0.3], True), ([0.3, 0.2, 0.4], False)])
+def test_an_audit_that_no_trial_can_have_is_no_objective(std: list[float], audited: bool) -> None:
+    study = asked(["clean"], ("pgd", [0.1])).tested
+    attack = AttackSettings.model_validate({"name": "pgd", "eps": [0.1], "units": "normalised", "std": std})
+    evaluation = study.evaluation.model_copy(update={"attacks": [attack]})
+    study = study.model_copy(update={"evaluation": evaluation})
+    assert ("audit" in measured(study)) == audited
+    (objective,) = objectives_of(["worst 0.1"], study)
+    assert bool(unaudited(objective, study)) != audited
 
 
 @pytest.mark.parametrize("eps", [[0.05, 0.1], [0.05, 0.1, 0.2], [0.0, 0.05, 0.1, 0.2, 0.3]])
@@ -177,3 +188,10 @@ def test_what_looks_better_is_recommended_only_if_its_audit_supports_it(left: fl
     assert ("Better than “none” at worst linf 0.1: won (by 10.0 points)." in lines) == recommended
     assert ("Better at every objective: won." in lines) == recommended
     assert any("nothing can be recommended" in line for line in lines) != recommended
+
+
+def test_what_an_arm_costs_at_another_objective_is_said_too() -> None:
+    study = asked(["clean"], ("pgd", [0.1])).study
+    worse = [replace(each, verdict="worse", gain=-0.02) if each.arm == "won" else each for each in told(0.7, 1.0)]
+    line = "At clean nothing that was found is shown to be better than “none”; worse: won (by 2.0 points)."
+    assert line in answer(worse, ["won"], study)

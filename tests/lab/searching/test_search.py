@@ -261,6 +261,11 @@ def test_each_winner_has_a_study_file_that_compare_reads(tmp_path: Path) -> None
         study = well_formed(read_study(file), str(file))
         assert [arm.label for arm in study.arms] == ["none", label]
         assert study.arm(label).settings == result.found.study.arm(label).settings
+        # Neither the seeds that chose it, nor the folder of the search or of another winner.
+        assert set(study.seeds).isdisjoint(result.trials["seed"])
+    names = {read_study(file)["name"] for file in files}
+    assert len(names) == len(files)
+    assert result.plan.file.study.name not in names
 
 
 def test_a_search_that_was_tested_is_not_searched_any_further(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from dropover.lab.auditing.verdict import BROKEN
-from dropover.lab.judging.measures import measure_of
+from dropover.lab.judging.measures import Measure, measure_of
 from dropover.lab.judging.soundness import LEGEND
 from dropover.lab.searching.audited import unaudited_line
 from dropover.lab.searching.ending import Figure
@@ -18,16 +18,18 @@ def answer(figures: Sequence[Figure], winners: Collection[str], study: Study) ->
     lines, everywhere = [], list(winners)
     for words, row in _by_objective(figures).items():
         reading = measure_of(study, row[0].objective.label)
-        better = [each for each in row if each.arm in winners and each.verdict == "better"]
+        found = [each for each in row if each.arm in winners]
+        better = [each for each in found if each.verdict == "better"]
         sound = [each for each in better if not each.warning]
-        sizes = [f"{each.arm} (by {reading.size(each.gain)})" for each in sound]
-        if sizes:
-            lines.append(f"Better than {none} at {words}: {', '.join(sizes)}.")
+        if sound:
+            line = f"Better than {none} at {words}: {_sizes(sound, reading)}"
         elif better:
             arms = ", ".join(each.arm for each in better)
-            lines.append(f"At {words} nothing can be recommended: the audit doesn't support the figure of {arms}.")
+            line = f"At {words} nothing can be recommended: the audit doesn't support the figure of {arms}"
         else:
-            lines.append(f"At {words} nothing that was found is shown to be better than {none}.")
+            line = f"At {words} nothing that was found is shown to be better than {none}"
+        worse = [each for each in found if each.verdict == "worse"]
+        lines.append(f"{line}{'; worse: ' * bool(worse)}{_sizes(worse, reading)}.")
         everywhere = [arm for arm in everywhere if arm in [each.arm for each in sound]]
     if everywhere and len(lines) > 1:
         lines.append(f"Better at every objective: {', '.join(everywhere)}.")
@@ -60,6 +62,10 @@ def audits(figures: Sequence[Figure]) -> list[str]:
         if said:
             lines.append(f"Audit at {words}, what it leaves: {'; '.join(said)}.")
     return [*lines, LEGEND] if lines else []
+
+
+def _sizes(figures: Sequence[Figure], reading: Measure) -> str:
+    return ", ".join(f"{each.arm} (by {reading.size(each.gain)})" for each in figures)
 
 
 def _by_objective(figures: Sequence[Figure]) -> dict[str, list[Figure]]:

@@ -83,9 +83,12 @@ def final_study(plan: SearchStudy, found: Found, space: Space) -> Study:
 
 
 def winner_study(plan: SearchStudy, found: Found, label: str) -> Study:
-    """The study of one winner against no method, ready to be compared."""
+    """The study of one winner against no method, ready to be compared; by its name it has a folder of its own."""
     study = _fresh(plan, found.objectives)
-    return study.model_copy(update={"arms": [*study.arms, found.study.arm(label)], "description": f"Found: {label}"})
+    # As many bytes as a folder's name may have.
+    name = study.name.encode()[:97].decode(errors="ignore") + f"-{found.winners.index(label) + 1:02d}"
+    arms = [*study.arms, found.study.arm(label)]
+    return study.model_copy(update={"arms": arms, "name": name, "description": f"Found: {label}"})
 
 
 def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) -> list[Figure]:
