@@ -119,3 +119,45 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path: Path) -> None:
     code, _, err = run(tmp_path / "study.toml")
     assert code == 2
     assert err.startswith(f"{tmp_path / 'study.toml'}: search: is missing")
+
+
+IMAGES = """
+name = "bad"
+[data]
+name = "mnist-5k"
+train_limit = 100
+validation = 60
+test_limit = 60
+[model]
+name = "small-cnn"
+width = 0.1
+[evaluation]
+attack_images = 20
+[[evaluation.attacks]]
+name = "pgd"
+eps = [0.05, 0.1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("search", "line"),
+    [
+        ("trials = 40\nmethods = []", "search.methods: is empty"),
+        ('trials = 40\nmethods = ["fdd2d"]\nplaces = ["fc"]', "search.places: nothing can be placed at 'fc'"),
+        ('trials = 40\nranges = { dropout = { p = { low = 0.5, high = 0.1 } } }', "search.ranges.dropout.p: low"),
+        ('trials = 40\nranges = { dropout = { p = { low = 0.5, high = 3 } } }', "search.ranges.dropout.p: can't be 3"),
+        ('trials = 40\nobjectives = ["worst linf 0.2"]', "search.objectives: no trial measures 'worst linf 0.2'"),
+        ('trials = 40\nobjectives = ["worst 0.1", "worst linf 0.1"]', "search.objectives: 'worst linf 0.1' is 'worst"),
+        ('trials = 4\nmethods = ["dropout"]', "search.trials: must be at least 12 for one trial of each of 1 methods"),
+        ('time = "0s"', "search.time: must be a time above 0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_searched_is_refused_before_anything_runs(search: str, line: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "bad.toml", tmp_path / "out"
+    path.write_text(f"{IMAGES}[search]\n{search}\n")
+    code, said, err = run(path, "--out", out)
+    assert code == 2
+    assert not said
+    assert err.startswith(f"{path}: {line}")
+    assert err.count("\n") == 1
+    assert not out.exists()
