@@ -178,10 +178,7 @@ def search(
         MissingExtraError, EngineError, TypeError, ValueError: Optuna or Ray can't be had; a wrong argument.
     """
     check_extra()
-    if not callable(what) and (space is not None or settings or name or version):
-        raise ValueError(
-            "space, settings, name and version are for a function: leave them out, a study says them itself"
-        )
+    _check_arguments(what, space, settings or {}, bool(name or version))
     origin = "search"
     if isinstance(what, str | Path):
         origin, file = str(what), read_search(Path(what))
@@ -200,6 +197,21 @@ def search(
     searched = run(file, origin, folder, choice, view, tell, retry_failed=retry_failed)
     searched.save()
     return searched
+
+
+def _check_arguments(what: Any, space: Any, settings: Mapping[str, Any], named: bool) -> None:
+    """Raise for what is neither a study nor a function, and for what one of the two has no use for."""
+    if isinstance(what, str | Path | Mapping):
+        if space is not None or settings or named:
+            line = "space, settings, name and version are for a function"
+            raise ValueError(f"{line}: leave them out, a study says them itself")
+        return
+    if not callable(what):
+        raise TypeError(f"what must be a study file, its content, or a training function, got {type(what).__name__}")
+    if not isinstance(space, Mapping | None):
+        raise TypeError(f'space must be a dictionary such as {{"trials": 200}}, got {type(space).__name__}')
+    if taken := {"function", "version"} & {*settings}:
+        raise ValueError(f"settings must have other names than {' and '.join(sorted(taken))}, which the lab takes")
 
 
 def _audit_of(figure: Figure) -> tuple[str, float | None, str]:

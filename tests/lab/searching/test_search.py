@@ -203,6 +203,23 @@ def test_what_a_study_says_itself_is_no_argument() -> None:
             lab.search("study.toml", **given)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "settings", "line"),
+    [
+        ((5,), {}, "what must be a study file, its content, or a training function, got int"),
+        ((of_known_truth([]), 5), {}, "space must be a dictionary such as"),
+        ((of_known_truth([]), SPACE), {"function": "mine"}, "settings must have other names than function"),
+    ],
+)
+def test_an_argument_that_means_nothing_is_refused_in_a_line(
+    arguments: tuple[Any, ...], settings: dict[str, Any], line: str, tmp_path: Path
+) -> None:
+    with pytest.raises((TypeError, ValueError)) as refusal:
+        lab.search(*arguments, settings=settings, out=tmp_path / "out")
+    assert str(refusal.value).startswith(line)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_arm_that_fails_is_a_fact_about_it_and_the_search_goes_on(tmp_path: Path) -> None:
     train = of_known_truth([])
 
