@@ -34,7 +34,7 @@ def test_small_cnn_has_the_papers_layers() -> None:
     sizes = [layer.weight.shape[0] if not isinstance(layer, nn.MaxPool2d) else "pool" for layer in layers]
     assert sizes == [32, 32, "pool", 64, 64, "pool", 200, 200, 10]
     numbers = {key.split(".")[0] for key in build().state_dict()}
-    assert numbers == {"1", "3", "6", "8", "13", "16", "19"}
+    assert numbers == {"1", "4", "8", "11", "16", "19", "22"}
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -69,6 +69,9 @@ def test_every_registered_network_maps_images_to_logits(name: str, channels: int
 def test_positions_of_small_cnn() -> None:
     maps = ("maps", (32, 8, 8))
     assert shapes("small-cnn", 1, 28, width=0.5) == {
+        "conv1": [("after 'conv1'", "maps", (16, 26, 26))],
+        "conv2": [("after 'conv2'", "maps", (16, 12, 12))],
+        "conv3": [("after 'conv3'", "maps", (32, 10, 10))],
         "last-conv": [("after 'last-conv'", *maps)],
         "fc": [("after 'fc'", "features", (100,))],
         "features": [("after 'features'", "features", (100,))],

@@ -267,7 +267,7 @@ def test_arms_of_one_seed_start_from_the_same_weights(network: str) -> None:
 
 
 def test_learned_strengths_are_trained_kept_and_loaded() -> None:
-    chosen, data = study("small-cnn", method="guided", at=["fc", "before 19"]), tiny_data()
+    chosen, data = study("small-cnn", method="guided", at=["fc", "before 22"]), tiny_data()
     model = build_model(chosen, chosen.arms[1], 0, data)
     train(model, data, TrainingSettings(epochs=1, batch_size=8), 0, "guided")
     state = net_state(model)
