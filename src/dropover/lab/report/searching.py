@@ -11,6 +11,7 @@ import pandas as pd
 from dropover.lab.judging.measures import Measure, measure_of
 from dropover.lab.judging.soundness import LEGEND
 from dropover.lab.machine import machine, versions
+from dropover.lab.records.labels import AUDIT
 from dropover.lab.report import search_charts as charts
 from dropover.lab.report.templates import environment
 from dropover.lab.searching.audited import norm_under
@@ -65,7 +66,7 @@ def render(
             arms=_by_arm(figures),
             answer=answer(figures, found.winners, study),
             warnings=warnings(figures, found.winners, study),
-            under_attack=any(norm_under(each, study) for each in plan.objectives),
+            unchecked=any(norm_under(each, study) and each.label not in AUDIT.values() for each in plan.objectives),
             audit_legend=LEGEND if any(each.soundness for each in figures) else "",
             winners=[_Winner(label, files[label], lines_of(study, found.study.arm(label))) for label in found.winners],
             reference=study.reference,
