@@ -176,7 +176,7 @@ def test_a_search_whose_attacks_fell_short_even_of_no_method_says_what_to_do() -
     as_none = [replace(each, arm="none", verdict="") for each in broken]
     (line,) = warnings(as_none, ["won"], study)
     assert "too weak at worst linf 0.1" in line
-    assert "Search for “audit linf 0.1”" in line
+    assert "search for “audit linf 0.1”" in line
 
 
 @pytest.mark.parametrize(("left", "recommended"), [(0.7, True), (0.1, False)])

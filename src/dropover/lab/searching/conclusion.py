@@ -49,7 +49,8 @@ def warnings(figures: Sequence[Figure], winners: Collection[str], study: Study) 
         none = next((each.soundness for each in row if each.arm == study.reference), None)
         if none is not None and none.verdict == BROKEN:
             line = f"The study's attacks are too weak at {words}: even “{study.reference}” falls further in its audit"
-            lines.append(f"{line}. Search for “audit {none.norm} {none.level:g}”, or give them more steps.")
+            remedy = f"Add a stronger one such as apgd-dlr, or search for “audit {none.norm} {none.level:g}”"
+            lines.append(f"{line}. {remedy}.")
     missing = [unaudited_line(each.objective, each.unaudited) for each in figures if each.unaudited]
     return [*lines, *dict.fromkeys(missing)]
 
