@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dropover.lab.blame import one_line
 from dropover.lab.boards import MissingExtraError
 from dropover.lab.comparing import RESULTS, jobs_for
 from dropover.lab.comparing import run as run_comparison
@@ -21,7 +22,7 @@ from dropover.lab.report.files import study_text
 from dropover.lab.report.searching import PAGE, render
 from dropover.lab.result import Result
 from dropover.lab.running.engines.choosing import Choice
-from dropover.lab.running.study_file import try_out
+from dropover.lab.running.study_file import StudyError, try_out
 from dropover.lab.running.trial import Trial
 from dropover.lab.searching.ending import Figure, figures, final_study, winner_study
 from dropover.lab.searching.reading import END, Plan, claim, planned, read_search, search_of
@@ -32,6 +33,9 @@ from dropover.lab.telling.live import View, live, unseen
 from dropover.lab.telling.searching import said_at_first, said_at_the_end, said_before_the_end
 from dropover.lab.telling.terminal import say
 from dropover.lab.user_code import name_of
+
+if TYPE_CHECKING:  # without Optuna, what a search is can still be told
+    from dropover.lab.searching.proposing import Proposer
 
 WINNERS = "winners"
 
@@ -55,20 +59,28 @@ class Searched:
 
     @property
     def figures(self) -> list[Figure]:
-        """What the end says of each of its arms at each objective; empty if there was none."""
-        if self.end is None:
+        """What the end says of each of its arms at each objective; empty until all of it has run."""
+        if self.end is None or self.end.run.stop is not None:
             return []
         return figures(self.plan.file, self.found, self.end.study, labelled(self.end.table))
 
     @property
     def front(self) -> pd.DataFrame:
-        """A row for each arm of the end and each objective: the fresh figure, its interval, and the search's own."""
+        """A row for each arm of the end and each objective: the fresh figure, its interval, and the search's own.
+
+        Of figures under attack `audit` has the verdict, or that there is none; then what the audit leaves, and why.
+        """
         own = ["fresh", "low", "high", "gain", "gain_low", "gain_high", "verdict"]
         own += ["searched", "optimism", "optimism_of_gain"]
         rows = [
-            (each.arm, each.objective.words, each.arm in self.found.winners, *(getattr(each, name) for name in own))
+            (
+                *(each.arm, each.objective.words, each.arm in self.found.winners),
+                *(getattr(each, name) for name in own),
+                *_audit_of(each),
+            )
             for each in self.figures
         ]
+        own += ["audit", "audit_leaves", "audit_grounds"]
         return pd.DataFrame(rows, columns=["arm", "objective", "winner", *own])
 
     @property
@@ -92,7 +104,11 @@ class Searched:
         if self.end is None:
             trials = len(self.found.run.finished)
             return [f"The search was stopped before its end: {trials} trials are finished and kept."]
-        return said_at_the_end(self.figures, self.found.winners, self.plan.file.study)
+        if self.end.run.stop is not None:
+            kept = f"{len(self.end.run.finished)} of {self.end.run.total} trials of it are finished and kept"
+            return [f"The search was stopped at its end, of which nothing is said until it is whole: {kept}."]
+        failed = [f"Failed at the end: {label}: {reason}" for label, reason in self.end.failed.items()]
+        return [*failed, *said_at_the_end(self.figures, self.found.winners, self.plan.file.study)]
 
     def save(self, command: str = "") -> list[Path]:
         """Write search.html, trials.csv, front.csv and a study file for each winner, ready for `compare`.
@@ -107,11 +123,12 @@ class Searched:
         for label, file in files.items():
             write_text(self.folder / file, study_text(winner_study(self.plan.file, self.found, label), {}))
         write_table(self.trials, self.folder / "trials.csv")
-        if self.end is not None:
+        whole = self.end is not None and self.end.run.stop is None
+        if whole:
             write_table(self.front, self.folder / "front.csv")
-        write_text(self.folder / PAGE, render(self.plan, self.found, self.figures, files, command))
-        tables = ["trials.csv", *(["front.csv"] if self.end is not None else [])]
-        return [self.folder / name for name in (PAGE, *tables, *files.values())]
+        failed = self.end.failed if self.end is not None else {}
+        write_text(self.folder / PAGE, render(self.plan, self.found, self.figures, files, command, failed))
+        return [self.folder / name for name in (PAGE, "trials.csv", *(["front.csv"] * whole), *files.values())]
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -161,6 +178,7 @@ def search(
         MissingExtraError, EngineError, TypeError, ValueError: Optuna or Ray can't be had; a wrong argument.
     """
     check_extra()
+    _check_arguments(what, space, settings or {}, bool(name or version))
     origin = "search"
     if isinstance(what, str | Path):
         origin, file = str(what), read_search(Path(what))
@@ -181,14 +199,46 @@ def search(
     return searched
 
 
+def _check_arguments(what: Any, space: Any, settings: Mapping[str, Any], named: bool) -> None:
+    """Raise for what is neither a study nor a function, and for what one of the two has no use for."""
+    if isinstance(what, str | Path | Mapping):
+        if space is not None or settings or named:
+            line = "space, settings, name and version are for a function"
+            raise ValueError(f"{line}: leave them out, a study says them itself")
+        return
+    if not callable(what):
+        raise TypeError(f"what must be a study file, its content, or a training function, got {type(what).__name__}")
+    if not isinstance(space, Mapping | None):
+        raise TypeError(f'space must be a dictionary such as {{"trials": 200}}, got {type(space).__name__}')
+    if taken := {"function", "version"} & {*settings}:
+        raise ValueError(f"settings must have other names than {' and '.join(sorted(taken))}, which the lab takes")
+
+
+def _audit_of(figure: Figure) -> tuple[str, float | None, str]:
+    """The verdict on a figure under attack, what the audits leave, and the checks behind it."""
+    if figure.soundness is None:
+        return ("not audited" if figure.unaudited else "", None, figure.unaudited)
+    return (figure.soundness.verdict, figure.soundness.accuracy, figure.soundness.grounds)
+
+
 def _file_of(number: int, label: str) -> str:
     """Where a winner's study file lies, below the search's folder."""
     name = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-.")
     return f"{WINNERS}/{number:02d}-{name}.toml"
 
 
-def _silent(_line: str) -> None:
-    """Say nothing."""
+def _proposer(plan: Plan, folder: Path) -> "Proposer":
+    """What proposes, and takes up what it has proposed in this folder."""
+    from dropover.lab.searching.proposing import JOURNAL, Proposer
+
+    search, study = plan.file.search, plan.file.searched
+    # From the root on: Optuna's lock is a link to what it is told, and one that leads nowhere is waited for for ever.
+    folder, fits = folder.absolute(), Places(study).check
+    try:
+        return Proposer(plan.space, folder, plan.objectives, search.sampler, search.seed, study.name, fits)
+    except (ValueError, LookupError, TypeError, AssertionError) as error:
+        line = f"is damaged ({one_line(error)}): delete it, and proposals begin anew; finished trials are kept"
+        raise StudyError(f"{folder / JOURNAL}: {line}") from None
 
 
 def check_extra() -> None:
@@ -208,17 +258,14 @@ def run(
     retry_failed: bool = False,
 ) -> Searched:
     """Check a search, and run it to its end; raises as `search`."""
-    from dropover.lab.searching.proposing import Proposer
     from dropover.lab.searching.search import Search
 
     file = SearchStudy(study=choice.placed(file.study), search=file.search)
     plan = planned(file, origin, elsewhere=choice.is_ray)
     claim(folder, file, origin)
-    asked = file.search
-    name = file.study.name
-    tell(said_at_first(plan))
-    fits = Places(file.searched).check
-    proposer = Proposer(plan.space, folder, plan.objectives, asked.sampler, asked.seed, name, fits)
+    for line in said_at_first(plan):
+        tell(line)
+    proposer = _proposer(plan, folder)
     with choice.opened([file.searched]) as (engine, jobs):
         ran = Search(file, proposer, plan.objectives, plan.budget, folder, jobs, engine, tell, retry_failed).run()
         if ran.run.stop is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dropover.lab.records.files import write_text
-from dropover.lab.running.study_file import StudyError
+from dropover.lab.running.study_file import StudyError, well_formed
 from dropover.lab.searching.budget import budget_of
 from dropover.lab.searching.reading import END, claim, planned, search_of
 from dropover.lab.searching.settings import SearchSettings
@@ -55,6 +55,11 @@ def test_an_objective_that_no_trial_measures_is_refused_with_those_that_are(word
     assert line in str(refusal.value)
 
 
+def test_one_objective_in_two_spellings_is_refused() -> None:
+    with pytest.raises(StudyError, match=r"search.objectives: 'worst linf 0.10' is 'worst 0.1' again"):
+        plan(objectives=["clean", "worst 0.1", "worst linf 0.10"])
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -65,7 +70,22 @@ def test_an_objective_that_no_trial_measures_is_refused_with_those_that_are(word
         ({"search": {"time": "2 days"}}, "mine.toml: search.time: must be a time above 0"),
         ({"search": {"trials": 9, "sampler": "magic"}}, "mine.toml: search.sampler: "),
         ({"search": {"trials": 9, "seds": 2}}, "mine.toml: unknown key 'search.seds'"),
-        ({"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1, "high": 0}}}}}, "low must be below high"),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1, "high": 0}}}}},
+            "dropout.p: low must be below",
+        ),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": {"low": 1}}}}},
+            "search.ranges.dropout.p.high: is missing",
+        ),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": 0.1}}}},
+            "search.ranges.dropout.p: must be a range such as",
+        ),
+        (
+            {"search": {"trials": 9, "ranges": {"dropout": {"p": []}}}},
+            "search.ranges.dropout.p: must be a range such as",
+        ),
         ({"data": {}}, "mine.toml: data.validation: must be above 0"),
     ],
 )
@@ -73,6 +93,7 @@ def test_a_file_that_is_no_search_is_refused_in_a_line(changes: dict[str, Any], 
     with pytest.raises(StudyError) as refusal:
         search_of({**FILE, "search": SEARCH, **changes}, "mine.toml")
     assert line in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("race", [0.1, 0.4, 0.8])
@@ -101,6 +122,44 @@ def test_a_folder_is_one_searchs_whose_budget_alone_may_change_until_test_images
     claim(tmp_path, of({"trials": 60}), "mine.toml")
     with pytest.raises(StudyError, match=r"test images were read"):
         claim(tmp_path, of({"trials": 80}), "mine.toml")
-    write_text(tmp_path / "search.json", "{")
-    with pytest.raises(StudyError, match=r"is damaged"):
-        claim(tmp_path, of(), "mine.toml")
+    for damaged in ("{", "[]", "{}", '{"study": 3}'):
+        write_text(tmp_path / "search.json", damaged)
+        with pytest.raises(StudyError, match=r"is damaged"):
+            claim(tmp_path, of(), "mine.toml")
+
+
+@pytest.mark.parametrize("left", ["study.toml", "results.csv", "trials"])
+def test_a_folder_with_a_studys_results_is_no_searchs(left: str, tmp_path: Path) -> None:
+    (tmp_path / left).mkdir()
+    with pytest.raises(StudyError, match=r"holds the results of a study that is no search"):
+        claim(tmp_path, search_of({**FILE, "search": SEARCH}, "mine.toml"), "mine.toml")
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+
+
+@pytest.mark.parametrize(
+    ("edited", "key"),
+    [
+        ({"data": {**FILE["data"], "validation": 50}}, "data.validation"),
+        ({"model": {"name": "small-cnn", "width": 0.2}}, "model.width"),
+        ({"evaluation": {"attack_images": 10}}, "evaluation.noise.gaussian, evaluation.attacks"),
+        ({"seeds": 2}, "seeds"),
+        ({"search": {**SEARCH, "methods": ["flipover"]}}, "search.methods"),
+        ({"search": {**SEARCH, "places": ["fc"]}}, "search.places"),
+        ({"search": {**SEARCH, "ranges": {"dropout": {"p": [0.1]}}}}, "search.ranges.dropout"),
+        ({"search": {**SEARCH, "objectives": ["gaussian 0.5"]}}, "search.objectives"),
+        ({"search": {**SEARCH, "seed": 1}}, "search.seed"),
+        ({"search": {**SEARCH, "fresh_seeds": 6}}, "search.fresh_seeds"),
+    ],
+)
+def test_whatever_was_edited_since_it_began_is_named(edited: dict[str, Any], key: str, tmp_path: Path) -> None:
+    claim(tmp_path, search_of({**FILE, "search": SEARCH}, "mine.toml"), "mine.toml")
+    with pytest.raises(StudyError) as refusal:
+        claim(tmp_path, search_of({**FILE, "search": SEARCH, **edited}, "mine.toml"), "mine.toml")
+    line = f"mine.toml: was edited since the search in {tmp_path} began ({key}): undo that"
+    assert str(refusal.value).startswith(line)
+    claim(tmp_path, search_of({**FILE, "search": SEARCH}, "mine.toml"), "mine.toml")
+
+
+def test_a_study_with_a_search_is_not_compared() -> None:
+    with pytest.raises(StudyError, match=r"^mine.toml: search: is for dropover search mine.toml, which finds arms"):
+        well_formed({**FILE, "search": SEARCH}, "mine.toml")

@@ -142,6 +142,84 @@ def test_half_a_line_at_the_journals_end_is_no_end_of_the_search(tmp_path: Path)
         json.loads(line)
 
 
+@pytest.mark.parametrize(
+    "damage", [b"garbage\n", b"5\n", b"{}\n", b"\xff\xfe\n", b'{"op_code": 99, "worker_id": ""}\n']
+)
+def test_a_journal_that_is_damaged_is_said_to_be_in_a_line(damage: bytes, tmp_path: Path) -> None:
+    lab.search(of_known_truth([], stop=7), SPACE, name="known", version="1", out=tmp_path, progress=False)
+    sound = (tmp_path / "optuna.log").read_bytes()
+    lines = sound.splitlines(keepends=True)
+    for broken in (sound + damage, b"".join([*lines[: len(lines) // 2], damage, *lines[len(lines) // 2 :]])):
+        (tmp_path / "optuna.log").write_bytes(broken)
+        calls: list[tuple[str, int, str]] = []
+        with pytest.raises(StudyError) as refusal:
+            searched(tmp_path, calls)
+        assert str(refusal.value).startswith(f"{tmp_path / 'optuna.log'}: is damaged (")
+        assert "\n" not in str(refusal.value)
+        assert not calls
+    (tmp_path / "optuna.log").unlink()
+    assert searched(tmp_path, calls).end is not None
+
+
+def test_a_stop_at_its_end_says_nothing_of_half_of_it_and_goes_on(tmp_path: Path) -> None:
+    calls: list[tuple[str, int, str]] = []
+    whole = searched(tmp_path / "whole", calls)
+    stop = len([call for call in calls if call[2] == "validation"]) + 4
+    calls.clear()
+    half = lab.search(
+        of_known_truth(calls, stop=stop), SPACE, name="known", version="1", out=tmp_path / "half", progress=False
+    )
+    assert half.end is not None
+    assert half.figures == []
+    assert "stopped at its end, of which nothing is said until it is whole: 4 of" in str(half)
+    assert not (tmp_path / "half" / "front.csv").exists()
+    assert "stopped before its end was whole" in (tmp_path / "half" / "search.html").read_text(encoding="utf-8")
+    assert str(searched(tmp_path / "half", calls)) == str(whole)
+    assert len(calls) == len(set(calls))
+
+
+def test_an_arm_that_fails_at_the_end_is_shown_and_the_others_are_judged(tmp_path: Path) -> None:
+    train = of_known_truth([])
+
+    def diverging(trial: Trial) -> dict[str, float]:
+        won = trial.settings["score"] == "test" and trial.seed == 4 and "p=" in trial.arm
+        if trial.arm == "gaussian as published" or won:
+            raise ArithmeticError("the loss is nan")
+        return train(trial)
+
+    result = lab.search(diverging, SPACE, name="known", version="1", out=tmp_path, progress=False)
+    page = html.unescape((tmp_path / "search.html").read_text(encoding="utf-8"))
+    for words in (str(result), page):
+        assert "gaussian as published, seed 5" in words
+        assert "the loss is nan" in words
+        assert f"{result.found.winners[0]} failed with 1 of the fresh seeds" in words
+    arms = {each.arm for each in result.figures}
+    assert arms == {"none", "dropout as published", *result.found.winners}
+
+
+def test_what_a_study_says_itself_is_no_argument() -> None:
+    for given in ({"space": {}}, {"settings": {"lr": 1}}, {"name": "x"}, {"version": "1"}):
+        with pytest.raises(ValueError, match=r"^space, settings, name and version are for a function"):
+            lab.search("study.toml", **given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "line"),
+    [
+        ((5,), {}, "what must be a study file, its content, or a training function, got int"),
+        ((of_known_truth([]), 5), {}, "space must be a dictionary such as"),
+        ((of_known_truth([]), SPACE), {"function": "mine"}, "settings must have other names than function"),
+    ],
+)
+def test_an_argument_that_means_nothing_is_refused_in_a_line(
+    arguments: tuple[Any, ...], settings: dict[str, Any], line: str, tmp_path: Path
+) -> None:
+    with pytest.raises((TypeError, ValueError)) as refusal:
+        lab.search(*arguments, settings=settings, out=tmp_path / "out")
+    assert str(refusal.value).startswith(line)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_arm_that_fails_is_a_fact_about_it_and_the_search_goes_on(tmp_path: Path) -> None:
     train = of_known_truth([])
 
@@ -189,7 +267,7 @@ def test_a_space_of_few_arms_is_exhausted_and_the_search_ends(tmp_path: Path) ->
 def test_where_nothing_is_better_than_none_the_front_is_empty(tmp_path: Path) -> None:
     result = searched(tmp_path, methods=["gaussian"])
     assert result.found.winners == []
-    assert "found nothing beside no regularizer" in str(result)
+    assert "The search found nothing beside “none”." in str(result)
 
 
 def test_each_winner_has_a_study_file_that_compare_reads(tmp_path: Path) -> None:
@@ -200,6 +278,11 @@ def test_each_winner_has_a_study_file_that_compare_reads(tmp_path: Path) -> None
         study = well_formed(read_study(file), str(file))
         assert [arm.label for arm in study.arms] == ["none", label]
         assert study.arm(label).settings == result.found.study.arm(label).settings
+        # Neither the seeds that chose it, nor the folder of the search or of another winner.
+        assert set(study.seeds).isdisjoint(result.trials["seed"])
+    names = {read_study(file)["name"] for file in files}
+    assert len(names) == len(files)
+    assert result.plan.file.study.name not in names
 
 
 def test_a_search_that_was_tested_is_not_searched_any_further(tmp_path: Path) -> None:
@@ -223,4 +306,5 @@ def test_the_page_shows_every_arm_trial_and_winner(tmp_path: Path, objectives: l
 
 def test_the_page_of_a_search_that_was_stopped_says_so(tmp_path: Path) -> None:
     lab.search(of_known_truth([], stop=9), SPACE, name="known", version="1", out=tmp_path, progress=False)
-    assert "stopped before its end" in (tmp_path / "search.html").read_text(encoding="utf-8")
+    page = (tmp_path / "search.html").read_text(encoding="utf-8")
+    assert "stopped before its end was whole" in page

@@ -75,6 +75,10 @@ def test_the_files_ranges_go_over_the_cards() -> None:
         ({"ranges": {"dropuot": {"p": [0.1]}}}, "search.ranges.dropuot: no method 'dropuot': did you mean 'dropout'"),
         ({"ranges": {"dropout": {"q": [0.1]}}}, "search.ranges.dropout.q: dropout has no such setting"),
         ({"methods": ["dropout"], "ranges": {"dropout": {"p": {"low": 2, "high": 3}}}}, "p must be"),
+        ({"ranges": {"dropout": {"p": {"low": 2, "high": 3}}}}, "search.ranges.dropout: dropout can't be placed"),
+        ({"ranges": {"dropout": {"p": {"low": 0.5, "high": 3}}}}, "search.ranges.dropout.p: can't be 3.0: p must"),
+        ({"ranges": {"dropout": {"p": [0.2, "a"]}}}, "search.ranges.dropout.p: can't be a: p must be a number"),
+        ({"methods": ["dropout"], "ranges": {"gaussian": {"std": [1]}}}, "search.ranges.gaussian: has no effect"),
         ({"methods": ["fdd2d"], "ranges": {"fdd2d": {"slope": {"low": -3, "high": -2}}}}, "slope and intercept"),
     ],
 )  # fmt: skip

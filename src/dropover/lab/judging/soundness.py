@@ -120,9 +120,14 @@ class Soundness:
 
 
 def soundness(table: pd.DataFrame, study: Study, label: str, level: float | None) -> dict[str, Soundness]:
-    """Of every arm that was audited there: its figure at an attack or worst case and ε; of a table by labels."""
+    """Of every arm audited there: its figure at an attack, worst case or audit, and ε; of a table by labels."""
     norm = next(
-        (norm for norm in WORST if label in (WORST[norm], *(each.label for each in attacks_in(study, norm)))), ""
+        (
+            norm
+            for norm in WORST
+            if label in (WORST[norm], AUDIT[norm], *(each.label for each in attacks_in(study, norm)))
+        ),
+        "",
     )
     if not norm or level is None:
         return {}

@@ -54,30 +54,27 @@ def render(
         details: Versions, machine, time and command, as written to study.toml.
         growth: How the study grew, if it did.
     """
-    templates = environment(Path(__file__).parent)
-    templates.filters["tied"] = _tied
-    return templates.get_template("template.html").render(
-        answer=answer,
-        study=answer.study,
-        run=run,
-        counts=counts,
-        details=details,
-        growth=growth,
-        colors=charts.arm_colors(answer.study),
-        groups=_groups(answer),
-        settings=lambda arm: _settings(arm, answer.study),
-        card=lambda arm: METHODS.get(arm.method).card if arm.method in METHODS else None,
-        nothing=NONE,
-        images=answer.study.trial is None,
-        levels=any(column.level is not None for column in answer.columns),
-        shares=any(each.scale == "share" for each in answer.readings),
-        losses=any(each.scale == "loss" for each in answer.readings),
+    return (
+        environment(Path(__file__).parent)
+        .get_template("template.html")
+        .render(
+            answer=answer,
+            study=answer.study,
+            run=run,
+            counts=counts,
+            details=details,
+            growth=growth,
+            colors=charts.arm_colors(answer.study),
+            groups=_groups(answer),
+            settings=lambda arm: _settings(arm, answer.study),
+            card=lambda arm: METHODS.get(arm.method).card if arm.method in METHODS else None,
+            nothing=NONE,
+            images=answer.study.trial is None,
+            levels=any(column.level is not None for column in answer.columns),
+            shares=any(each.scale == "share" for each in answer.readings),
+            losses=any(each.scale == "loss" for each in answer.readings),
+        )
     )
-
-
-def _tied(text: str) -> str:
-    """Figures kept on one line with what they belong to."""
-    return text.replace(" %", "\u00a0%").replace("p = ", "p\u00a0=\u00a0").replace("ε = ", "ε\u00a0=\u00a0")
 
 
 def _settings(arm: Arm, study: Study) -> str:

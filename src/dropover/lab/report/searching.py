@@ -9,9 +9,13 @@ from statistics import fmean
 import pandas as pd
 
 from dropover.lab.judging.measures import Measure, measure_of
+from dropover.lab.judging.soundness import LEGEND
 from dropover.lab.machine import machine, versions
+from dropover.lab.records.labels import AUDIT
 from dropover.lab.report import search_charts as charts
 from dropover.lab.report.templates import environment
+from dropover.lab.searching.audited import norm_under
+from dropover.lab.searching.conclusion import answer, warnings
 from dropover.lab.searching.ending import Figure
 from dropover.lab.searching.importance import Importance, importance
 from dropover.lab.searching.inserting import lines_of
@@ -30,7 +34,14 @@ class _Winner:
     lines: str
 
 
-def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[str, str], command: str) -> str:
+def render(
+    plan: Plan,
+    found: Found,
+    figures: Sequence[Figure],
+    files: Mapping[str, str],
+    command: str,
+    failed: Mapping[str, str],
+) -> str:
     """The whole page as HTML.
 
     Args:
@@ -39,6 +50,7 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
         figures: What the end says.
         files: The study file of each winner, from the page's folder.
         command: What ran it, as a reader would type it.
+        failed: The trials of the end that came to nothing, and why.
     """
     study = plan.file.study
     readings = [measure_of(study, each.label) for each in plan.objectives]
@@ -52,16 +64,23 @@ def render(plan: Plan, found: Found, figures: Sequence[Figure], files: Mapping[s
             methods=list(plan.space.places),
             objectives=list(zip(plan.objectives, readings, strict=True)),
             arms=_by_arm(figures),
+            answer=answer(figures, found.winners, study),
+            warnings=warnings(figures, found.winners, study),
+            unchecked=any(norm_under(each, study) and each.label not in AUDIT.values() for each in plan.objectives),
+            audit_legend=LEGEND if any(each.soundness for each in figures) else "",
             winners=[_Winner(label, files[label], lines_of(study, found.study.arm(label))) for label in found.winners],
             reference=study.reference,
             kind_of=charts.kind_of,
             chart=_chart(found, figures, tried, study.reference, readings),
+            far_off=charts.far_off(figures, found.winners, study.reference) if len(readings) > 1 else [],
+            numbers={label: number for number, label in enumerate(found.winners, start=1)},
             colors=colors,
             legend={name: color for name, color in colors.items() if len(readings) > 1 or name != charts.TRIED},
             matters=_matters(found),
             tried=sorted(tried.to_dict("records"), key=lambda row: str(row["arm"])),
             trials=_trials(found),
             failed=found.run.failed,
+            failed_at_the_end=failed,
             finished=len(found.run.finished),
             raced=len(found.raced),
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

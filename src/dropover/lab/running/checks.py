@@ -62,7 +62,7 @@ def problems_of(study: Study, *, elsewhere: bool = False) -> list[Problem]:
         check.batches(data)
     most, asked = 0 if data is None else len(data.test_labels), study.evaluation.attack_images
     if data is not None and asked is not None and asked > most:
-        line = f"must be at most {most}, the test images that the study has, got {asked}"
+        line = f"must be at most {most}, the {study.data.score} images that the study has, got {asked}"
         check.say("evaluation.attack_images", line)
     return check.problems
 

@@ -42,6 +42,9 @@ def well_formed(raw: Mapping[str, Any], origin: str) -> Study:
     Raises:
         StudyError: one line for each problem, beginning with `origin`.
     """
+    if isinstance(raw.get("search"), dict):
+        line = f"is for dropover search {origin}, which finds arms: run that, or put [[arms]] in its place"
+        raise StudyError(f"{origin}: search: {line}")
     return validated(Study, raw, origin)
 
 

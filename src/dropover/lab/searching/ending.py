@@ -3,6 +3,7 @@
 What the search itself says of them is too good, as they were chosen by it: by how much, the end tells.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -11,6 +12,8 @@ import pandas as pd
 from dropover.lab.judging import statistics as st
 from dropover.lab.judging.comparison import decided
 from dropover.lab.judging.measures import measure_of
+from dropover.lab.judging.soundness import Soundness, soundness
+from dropover.lab.searching.audited import audited_at, unaudited
 from dropover.lab.searching.objectives import Objective, scores_of
 from dropover.lab.searching.search import Found
 from dropover.lab.searching.settings import SearchStudy
@@ -34,6 +37,9 @@ class Figure:
         gain_high: The upper end.
         verdict: What is decided of it, such as "better"; empty for the arm without a method.
         searched_gain: That lead as the search saw it.
+        soundness: What the audits of its nets say of it; None if none is made there.
+        unaudited: Why none is, of a figure under attack; else empty.
+        failed: With how many of the fresh seeds its trial failed; the figures are of the others.
     """
 
     arm: str
@@ -47,6 +53,16 @@ class Figure:
     gain_high: float
     verdict: str
     searched_gain: float | None
+    soundness: Soundness | None = None
+    unaudited: str = ""
+    failed: int = 0
+
+    @property
+    def warning(self) -> str:
+        """That the arm is not to be taken for this figure, and why; empty if audits support it or there are none."""
+        if self.soundness is None or not self.soundness.doubt:
+            return ""
+        return f"Don't take {self.arm} for its {self.objective.words}: {self.soundness.doubt}."
 
     @property
     def optimism(self) -> float | None:
@@ -61,20 +77,18 @@ class Figure:
 
 def final_study(plan: SearchStudy, found: Found, space: Space) -> Study:
     """The study that ends a search: no method, its winners, and each of its methods as its card has it."""
-    study = plan.tested
+    study = _fresh(plan, found.objectives)
     winners = [found.study.arm(label) for label in found.winners]
-    first = study.seeds[0] + plan.search.seeds
-    seeds = list(range(first, first + plan.search.fresh_seeds))
-    arms = [*study.arms, *winners, *_as_published(study, space)]
-    return study.model_copy(update={"arms": arms, "seeds": seeds})
+    return study.model_copy(update={"arms": [*study.arms, *winners, *_as_published(study, space)]})
 
 
 def winner_study(plan: SearchStudy, found: Found, label: str) -> Study:
-    """The study of one winner against no method, ready to be compared."""
-    study = plan.tested
-    return study.model_copy(
-        update={"arms": [*study.arms, found.study.arm(label)], "name": study.name, "description": f"Found: {label}"}
-    )
+    """The study of one winner against no method, ready to be compared; by its name it has a folder of its own."""
+    study = _fresh(plan, found.objectives)
+    # As many bytes as a folder's name may have.
+    name = study.name.encode()[:97].decode(errors="ignore") + f"-{found.winners.index(label) + 1:02d}"
+    arms = [*study.arms, found.study.arm(label)]
+    return study.model_copy(update={"arms": arms, "name": name, "description": f"Found: {label}"})
 
 
 def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) -> list[Figure]:
@@ -86,6 +100,7 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
         each.words: {said.arm: said for said in decided(each.values(table, final), final, each.label).comparisons}
         for each in found.objectives
     }
+    audits = {each.words: soundness(table, final, each.label, each.level) for each in found.objectives}
     there: list[Figure] = []
     for arm in final.arms:
         row = fresh.get(arm.label, {})
@@ -119,9 +134,19 @@ def figures(plan: SearchStudy, found: Found, final: Study, table: pd.DataFrame) 
                     gain_high,
                     "" if judged is None else judged.verdict,
                     None if arm.label == none else ahead,
+                    audits[objective.words].get(arm.label),
+                    unaudited(objective, final),
+                    len(final.seeds) - len(row),
                 )
             )
     return there
+
+
+def _fresh(plan: SearchStudy, objectives: Sequence[Objective]) -> Study:
+    """The study on test images, on seeds that the search never saw, audited where its objectives are."""
+    study = audited_at(plan.tested, objectives)
+    first = study.seeds[0] + plan.search.seeds
+    return study.model_copy(update={"seeds": list(range(first, first + plan.search.fresh_seeds))})
 
 
 def _as_published(study: Study, space: Space) -> list[Arm]:

@@ -51,9 +51,15 @@ def objectives_of(words: Sequence[str], study: Study) -> list[Objective]:
     What a user's function returns can't be known before it has run: any name may be one.
 
     Raises:
-        ValueError: no trial of the study will measure it.
+        ValueError: no trial of the study will measure it, or two mean the same.
     """
-    return [_objective(each, study) for each in words]
+    found: dict[tuple[str, float | None], Objective] = {}
+    for each in words:
+        objective = _objective(each, study)
+        same = found.setdefault((objective.label, objective.level), objective)
+        if same is not objective:
+            raise ValueError(f"{each!r} is {same.words!r} again: leave one of them out")
+    return list(found.values())
 
 
 def _objective(words: str, study: Study) -> Objective:
@@ -80,7 +86,7 @@ def measured(study: Study) -> dict[str, list[float]]:
         if eps:
             known[worst] = sorted(set.intersection(*eps) or set.union(*eps))
     if evaluation.audit:
-        known |= {AUDIT[radius.norm]: [radius.eps] for radius in radii(study)}
+        known |= {AUDIT[radius.norm]: [radius.eps] for radius in radii(study) if radius.pixels is not None}
     return known
 
 

@@ -1,7 +1,7 @@
 """A search's file, checked whole before anything runs, and whether its folder is its own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ from dropover.lab.records.files import write_text
 from dropover.lab.running.study_file import StudyError, read_study, try_out, validated, well_formed
 from dropover.lab.searching.budget import Budget, budget_of
 from dropover.lab.searching.objectives import Objective, objectives_of
-from dropover.lab.searching.settings import SCORE, SearchSettings, SearchStudy
+from dropover.lab.searching.settings import SCORE, RangeSettings, SearchSettings, SearchStudy
 from dropover.lab.searching.space import Space, SpaceError, space_of
 
 IDENTITY = "search.json"
 END = "end"
 """The folder, in the search's, of the study that ends it on the test images."""
 _BUDGET = ("search.trials", "search.time")
+_OF_A_STUDY = ("study.toml", "results.csv", "trials")
+"""What `dropover compare` leaves in a folder."""
 _FREE = ("device",)
 """What may change at any time: where it is computed."""
 
@@ -49,6 +51,8 @@ def search_of(raw: Mapping[str, Any], origin: str) -> SearchStudy:
     for key in ("arms", "reference"):
         if key in raw:
             raise StudyError(f"{origin}: {key}: has no effect in a search, which makes its own arms: leave it out")
+    for key, given in _ranges(raw["search"]):
+        validated(RangeSettings, given, origin, key)
     search = validated(SearchSettings, raw["search"], origin, "search")
     rest = {key: value for key, value in raw.items() if key != "search"}
     arms = [{"name": NONE, "method": NONE}]
@@ -89,19 +93,23 @@ def claim(folder: Path, file: SearchStudy, origin: str) -> None:
     """Make the folder this search's, or see that it is; its budget may be changed until the test images were read.
 
     Raises:
-        StudyError: it holds another search, or the file was edited since.
+        StudyError: it holds another search, or a study's results, or the file was edited since.
     """
     path = folder / IDENTITY
     asked = file.model_dump(mode="json")
     try:
         there = json.loads(path.read_text(encoding="utf-8"))
+        name = there["study"]["name"]
     except FileNotFoundError:
+        if any((folder / each).exists() for each in _OF_A_STUDY):
+            line = "holds the results of a study that is no search: name another folder with --out"
+            raise StudyError(f"{folder}: {line}") from None
         write_text(path, json.dumps(asked, indent=1))
         return
-    except ValueError:
+    except (ValueError, LookupError, TypeError):
         raise StudyError(f"{path}: is damaged, so that it can't be told whose folder this is: use another") from None
-    if there["study"]["name"] != file.study.name:
-        raise StudyError(f"{folder}: holds another search, {there['study']['name']!r}: name another folder with --out")
+    if name != file.study.name:
+        raise StudyError(f"{folder}: holds another search, {name!r}: name another folder with --out")
     changed = [key for key in _differences(there, asked) if key not in _FREE]
     if edited := [key for key in changed if key not in _BUDGET]:
         line = f"was edited since the search in {folder} began ({', '.join(edited)})"
@@ -111,6 +119,15 @@ def claim(folder: Path, file: SearchStudy, origin: str) -> None:
         raise StudyError(f"{folder}: {line}")
     if changed:
         write_text(path, json.dumps(asked, indent=1))
+
+
+def _ranges(search: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The ranges of a table `[search]`, unchecked, by their keys: each is refused as what it is, and not as values."""
+    by_method = search.get("ranges")
+    for method, settings in by_method.items() if isinstance(by_method, dict) else ():
+        for setting, given in settings.items() if isinstance(settings, dict) else ():
+            if isinstance(given, dict):
+                yield f"search.ranges.{method}.{setting}", given
 
 
 def _differences(before: Any, after: Any, key: str = "") -> list[str]:

@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
 
 from dropover.lab.records.rows import AUDIT
 from dropover.lab.study import FunctionSettings, Study
@@ -57,7 +65,20 @@ class RangeSettings(_Table):
         return self
 
 
-Choices = Annotated[list[bool | int | float | str], Field(min_length=1), AfterValidator(_distinct)]
+def _allowed(given: Any) -> Any:
+    """A range goes through; what is none must be values, so that one that is neither is refused as neither."""
+    if isinstance(given, RangeSettings | dict):
+        return given
+    if (
+        not isinstance(given, list)
+        or not given
+        or not all(isinstance(each, bool | int | float | str) for each in given)
+    ):
+        raise ValueError("must be a range such as { low = 0.1, high = 0.5 }, or values such as [0.1, 0.5]")
+    return _distinct(given)
+
+
+Allowed = Annotated[RangeSettings | list[bool | int | float | str], BeforeValidator(_allowed)]
 
 
 class SearchSettings(_Table):
@@ -67,7 +88,7 @@ class SearchSettings(_Table):
     """By default all that can be placed."""
     places: Annotated[list[str] | None, AfterValidator(lambda words: words and _distinct(words))] = None
     """Words as in an arm's `at`; by default those that are found in the network."""
-    ranges: dict[str, dict[str, RangeSettings | Choices]] = {}
+    ranges: dict[str, dict[str, Allowed]] = {}
     """By method and setting, in place of what the method's card says: a range, or values to choose among."""
     schedules: Annotated[list[Schedule], Field(min_length=1), AfterValidator(_distinct)] = ["constant", "rising"]
     """How a rate goes while training does: it is there throughout, rises to it from 0, or falls from it to 0."""

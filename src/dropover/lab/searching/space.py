@@ -140,7 +140,10 @@ def space_of(study: Study, search: SearchSettings) -> Space:
             if reason:
                 refusals[method.name, word] = reason
     places = {method.name: tuple(word for word in words if (method.name, word) not in refusals) for method in methods}
-    for line in _lost(search, places, refusals):
+    for line in (
+        *_lost(search, places, refusals),
+        *_strange(search, Space(places, ranges, tuple(search.schedules)), fitting),
+    ):
         raise SpaceError(line)
     return Space({name: there for name, there in places.items() if there}, ranges, tuple(search.schedules))
 
@@ -153,12 +156,31 @@ def _lost(
     for word in search.places or ():
         if word not in kept:
             yield f"search.places: nothing can be placed at {word!r}: {_first(refusals, word=word)}"
-    for name in search.methods or ():
-        method = METHODS.get(name).name
-        if not places[method]:
-            yield f"search.methods: {method} can't be placed anywhere: {_first(refusals, method=method)}"
+    asked = [(name, f"search.ranges.{name}") for name in search.ranges]
+    asked += [(METHODS.get(name).name, "search.methods") for name in search.methods or ()]
+    for method, key in asked:
+        if method in places and not places[method]:
+            yield f"{key}: {method} can't be placed anywhere: {_first(refusals, method=method)}"
     if not kept:
         yield f"search: the space is empty: {next(iter(refusals.values()), 'it has no place')}"
+
+
+def _strange(search: SearchSettings, space: Space, fitting: Places) -> Iterator[str]:
+    """What the file allows of a setting and no layer can have, wherever it sits and whatever the others are."""
+    for name, ranges in search.ranges.items():
+        if name not in space.places:
+            yield f"search.ranges.{name}: has no effect, since {name} is not among the methods that are searched"
+            continue
+        for setting, given in ranges.items():
+            for value in (given.low, given.high) if isinstance(given, RangeSettings) else given:
+                fixed = {name: {**space.ranges[name], setting: (value,)}}
+                reason = ""
+                for word in space.places[name]:
+                    reason = _refusal(Space({name: (word,)}, fixed, space.schedules), fitting)
+                    if not reason:
+                        break
+                if reason:
+                    yield f"search.ranges.{name}.{setting}: can't be {value}: {reason}"
 
 
 def _first(refusals: Mapping[tuple[str, str], str], method: str = "", word: str = "") -> str:
