@@ -214,7 +214,7 @@ def test_what_passes_is_learnt_without_a_trace() -> None:
         (
             "small-cnn",
             ["fcc"],
-            "no position 'fcc': did you mean 'fc'? known are conv1, conv2, conv3, last-conv, fc, features, and any module's path",
+            "no position 'fcc': did you mean 'fc'? known are conv1, conv2, conv3, last-conv, fc, features, and any",
         ),
         ("small-cnn", ["before last-con"], "did you mean 'before last-conv'?"),
         ("resnet18", ["layer4.2"], "no position 'layer4.2': did you mean 'layer4.1' or 'layer4.0'?"),

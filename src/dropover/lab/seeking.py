@@ -25,7 +25,7 @@ from dropover.lab.running.engines.choosing import Choice
 from dropover.lab.running.study_file import StudyError, try_out
 from dropover.lab.running.trial import Trial
 from dropover.lab.searching.ending import Figure, figures, final_study, winner_study
-from dropover.lab.searching.reading import END, Plan, claim, planned, read_search, search_of
+from dropover.lab.searching.reading import END, Plan, alone, claim, planned, read_search, search_of
 from dropover.lab.searching.search import Found
 from dropover.lab.searching.settings import SearchStudy
 from dropover.lab.searching.space import Places
@@ -265,8 +265,8 @@ def run(
     claim(folder, file, origin)
     for line in said_at_first(plan):
         tell(line)
-    proposer = _proposer(plan, folder)
-    with choice.opened([file.searched]) as (engine, jobs):
+    with alone(folder), choice.opened([file.searched]) as (engine, jobs):
+        proposer = _proposer(plan, folder)
         ran = Search(file, proposer, plan.objectives, plan.budget, folder, jobs, engine, tell, retry_failed).run()
         if ran.run.stop is not None:
             return Searched(plan, ran, None, folder)

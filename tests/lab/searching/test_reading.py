@@ -1,5 +1,7 @@
 """A search's file and its folder: what can't be run is said in a line before anything runs."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from dropover.lab.records.files import write_text
 from dropover.lab.running.study_file import StudyError, well_formed
 from dropover.lab.searching.budget import budget_of
-from dropover.lab.searching.reading import END, claim, planned, search_of
+from dropover.lab.searching.reading import END, alone, claim, planned, search_of
 from dropover.lab.searching.settings import SearchSettings
 
 FILE: dict[str, Any] = {
@@ -163,3 +165,19 @@ def test_whatever_was_edited_since_it_began_is_named(edited: dict[str, Any], key
 def test_a_study_with_a_search_is_not_compared() -> None:
     with pytest.raises(StudyError, match=r"^mine.toml: search: is for dropover search mine.toml, which finds arms"):
         well_formed({**FILE, "search": SEARCH}, "mine.toml")
+
+
+def test_a_folder_is_searched_by_one_process_at_a_time(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from dropover.lab.searching.reading import alone\n"
+        "with alone(Path(sys.argv[1])):\n    print('there', flush=True); sys.stdin.read()"
+    )
+    command, pipe = [sys.executable, "-c", script, str(tmp_path)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:  # noqa: S603 - our own
+        assert other.stdout is not None
+        assert other.stdout.readline() == "there\n"
+        with pytest.raises(StudyError, match="a search is running in it already: wait for its end"), alone(tmp_path):
+            pass
+        other.kill()
+    with alone(tmp_path):
+        pass

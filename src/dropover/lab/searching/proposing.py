@@ -150,9 +150,13 @@ def _sampler(name: Sampler, seed: int, objectives: int) -> BaseSampler:
 
 
 def _mend(journal: Path) -> None:
-    """Take away the half of a line that a kill in the midst of writing it has left: the next would be added to it."""
+    """Take away what a kill in the midst of writing leaves: half a line, to which the next would be added, and a lock.
+
+    Optuna waits half a minute for a lock; who comes here is alone in the folder.
+    """
     if journal.exists() and not (text := journal.read_bytes()).endswith(b"\n"):
         os.truncate(journal, text.rfind(b"\n") + 1)
+    journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
 
 
 @contextmanager

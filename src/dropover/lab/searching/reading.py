@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from dropover.lab.searching.settings import SCORE, RangeSettings, SearchSettings
 from dropover.lab.searching.space import Space, SpaceError, space_of
 
 IDENTITY = "search.json"
+_LOCK = "search.lock"
 END = "end"
 """The folder, in the search's, of the study that ends it on the test images."""
 _BUDGET = ("search.trials", "search.time")
@@ -128,6 +130,31 @@ def _ranges(search: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         for setting, given in settings.items() if isinstance(settings, dict) else ():
             if isinstance(given, dict):
                 yield f"search.ranges.{method}.{setting}", given
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While no other process searches in the folder: two would take each other's proposals for ones that were given up.
+
+    The system frees the lock of a process that ends, however it ends. Where there are no locks, nothing is refused.
+
+    Raises:
+        StudyError: another process does.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with (folder / _LOCK).open("a") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            line = "a search is running in it already: wait for its end, or name another folder with --out"
+            raise StudyError(f"{folder}: {line}") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
 
 
 def _differences(before: Any, after: Any, key: str = "") -> list[str]:

@@ -170,9 +170,12 @@ class Search:
         rows = {arm.label: scores.get(arm.label, {}) for arm in self._proposer.arms}
         most = max((len(row) for row in rows.values()), default=0)
         self.found.chosen = dict(self._proposer.chosen())
-        if most < _LEAST or self.found.run.stop is not None:
-            if self.found.run.stop is None:
-                self._tell(f"No arm got {_LEAST} seeds: none can be told from a lucky one")
+        if self.found.run.stop is not None:
+            return
+        if most < _LEAST:
+            reasons = [failed.reason for (label, _), failed in self._failed.items() if label != none]
+            every = f"Every arm that was tried has failed: {reasons[0]}" if reasons and not most else ""
+            self._tell(every or f"No arm got {_LEAST} seeds: none can be told from a lucky one")
             return
         raced = [label for label, row in rows.items() if row and len(row) == most]
         self.found.raced = self._seeds[:most]
