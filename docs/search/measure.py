@@ -1,133 +1,137 @@
-"""What samplers save against random proposals: `python docs/search/measure.py [REPETITIONS] [TRIALS]`.
+"""What a search saves against random search: `python docs/search/measure.py [REPETITIONS]`.
 
-Searches are simulated on table.csv, whose rows are trials that were really trained (table.py): what is proposed is
-taken to be the arm of the table, of the same method and place, whose settings are nearest. The sampler is told what
-came of it with one seed; after n proposals the front is taken of what was told, and "re-run": its hypervolume, from the
-median of all arms to the best, is that of what the same arms came to with the other seed, which had no part in the
-choice. Proposals alone are measured, without the race. In every second repetition the seeds change roles.
+Searches are simulated on what arms come to that were really trained (landscape.py), so that they can be repeated: the
+proposals are those of the search itself, and so is the race. After a budget of so many trainings, the front is taken of
+what was seen, and "re-run": its hypervolume is that of what its arms come to in the mean over seeds. Random search
+trains every arm once; "random, raced" has the race of the search, and proposals that learn nothing.
 """
 
-import json
-import math
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from statistics import fmean, stdev
-from typing import Any
 
-import pandas as pd
-from table import TABLE, plan_of_table
+from landscape import Landscape, Pair
+from table import plan_of_table
 
 from dropover.lab.searching import race
+from dropover.lab.searching.budget import Budget
 from dropover.lab.searching.proposing import Proposer
 from dropover.lab.searching.reading import Plan
 from dropover.lab.searching.settings import Sampler
 from dropover.lab.searching.space import Places
 from dropover.lab.study import Arm
-from dropover.methods import Range
 
-SAMPLERS: tuple[Sampler, ...] = ("random", "tpe", "nsga2", "gp")
-Pair = tuple[float, ...]
-Chosen = Mapping[str, Any]
-
-
-class Table:
-    """Arms that were really trained, with two seeds each."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        rows = pd.read_csv(TABLE)
-        words = [each.words for each in plan.objectives]
-        self.values: dict[str, list[Pair]] = {}
-        self._cells: dict[tuple[str, str], dict[str, Chosen]] = {}
-        for label, of_arm in rows.groupby("arm", sort=False):
-            gains = [tuple(row) for row in of_arm.sort_values("seed")[words].to_numpy()]
-            chosen = json.loads(of_arm["chosen"].iloc[0])
-            if len(gains) == 2 and chosen:
-                self.values[str(label)] = gains
-                self._cells.setdefault(_cell(chosen), {})[str(label)] = chosen
-        means = {label: tuple(map(fmean, zip(*gains, strict=True))) for label, gains in self.values.items()}
-        columns = list(zip(*(means[label] for label in race.front(means)), strict=True))
-        self._floor, self._ceiling = tuple(map(min, columns)), tuple(map(max, columns))
-
-    def nearest(self, chosen: Chosen) -> str | None:
-        """The arm of the same method and place whose settings are nearest; None if the table has none there."""
-        alike = self._cells.get(_cell(chosen), {})
-        return min(alike, key=lambda label: self._away(chosen, alike[label]), default=None)
-
-    def volume(self, points: list[Pair]) -> float:
-        """The hypervolume of points, in that of the rectangle around the front of all arms' means."""
-        ends = list(zip(self._floor, self._ceiling, strict=True))
-        scaled = [tuple((x - low) / (high - low) for x, (low, high) in zip(p, ends, strict=True)) for p in points]
-        area, height = 0.0, 0.0
-        for across, up in sorted(scaled, reverse=True):
-            area += max(0.0, across) * max(0.0, up - height)
-            height = max(height, up)
-        return area
-
-    def _away(self, chosen: Chosen, other: Chosen) -> float:
-        return sum(self._part(key, value, other.get(key)) for key, value in chosen.items())
-
-    def _part(self, key: str, value: Any, other: Any) -> float:
-        method, _, setting = key.partition(".")
-        allowed = self._plan.space.ranges.get(method, {}).get(setting)
-        if not isinstance(allowed, Range) or other is None:
-            return float(value != other)
-        scale = math.log if allowed.log else float
-        return abs(scale(value) - scale(other)) / (scale(allowed.high) - scale(allowed.low))
+BUDGETS = (40, 60, 80, 100, 120)
+"""In trainings; all that a sampler saves shows against random search at the last."""
+NONE = "none"
 
 
-def _cell(chosen: Chosen) -> tuple[str, str]:
-    return chosen["method"], chosen[f"{chosen['method']}.at"]
+@dataclass(frozen=True)
+class Way:
+    """A way of searching: its sampler, whether it races, and as which share of the asked-for repetitions it is run."""
+
+    name: str
+    sampler: Sampler
+    raced: bool
+    share: float = 1.0
 
 
-def course(table: Table, plan: Plan, sampler: Sampler, seed: int, trials: int) -> list[float]:
-    """The hypervolume of the re-run front after each proposal."""
-    told, again, volumes = dict[str, Pair](), dict[str, Pair](), list[float]()
-    fits = Places(plan.file.searched).check
-    known: dict[str, bool] = {}
+WAYS = (
+    Way("random search", "random", raced=False),
+    Way("random, raced", "random", raced=True),
+    Way("tpe", "tpe", raced=True),
+    Way("nsga2", "nsga2", raced=True),
+    Way("gp", "gp", raced=True, share=0.125),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An arm that was proposed: what it comes to in the mean over seeds, and with each seed."""
+
+    worth: Pair
+    seeds: list[Pair]
+
+
+def proposed(plan: Plan, land: Landscape, way: Way, repetition: int, count: int) -> dict[str, Seen]:
+    """So many arms, in the order of their proposals; the sampler is told what came of each with the first seed."""
+    random, seen = Random(f"{way.sampler} {repetition}"), dict[str, Seen]()
+    fits = _remembered(Places(plan.file.searched).check)
+    with tempfile.TemporaryDirectory() as folder:
+        proposer = Proposer(plan.space, Path(folder), plan.objectives, way.sampler, repetition, "measured", fits)
+        while len(seen) < count:
+            label = proposer.ask().label
+            if label not in seen:
+                chosen = dict(proposer.chosen())[label]
+                worth = land.worth(chosen)
+                seen[label] = Seen(worth, [land.seen(chosen, worth, random) for _ in range(plan.file.search.seeds)])
+            proposer.tell(label, seen[label].seeds[0])
+    return seen
+
+
+def front_of(plan: Plan, seen: Mapping[str, Seen], none: list[Pair], way: Way, budget: int) -> list[str]:
+    """The front after so many trainings, of which those of no method are a part."""
+    search, labels = plan.file.search, list(seen)
+    if not way.raced:
+        return race.front({label: seen[label].seeds[0] for label in labels[: budget - 1]})
+    spending = Budget(budget, None, search.race)
+    ran = labels[: spending.to_explore(1, 0)]
+    left = spending.to_race(search.seeds - 1, 0)
+    had = dict.fromkeys(ran, 1)
+    for lap in range(1, search.seeds):
+        scores = {label: dict(enumerate(seen[label].seeds[:count])) for label, count in had.items()}
+        scores[NONE] = dict(enumerate(none))
+        able = race.contenders(scores, [label for label in ran if had[label] == lap], NONE)
+        chosen = able[: race.runners(left, search.seeds - lap)]
+        had |= dict.fromkeys(chosen, lap + 1)
+        left -= len(chosen)
+    most = max(had.values())
+    values = {label: dict(enumerate(seen[label].seeds[:most])) for label in ran if had[label] == most}
+    return race.front(race.means(values, list(values)))
+
+
+def _remembered(fits: Callable[[Arm], None]) -> Callable[[Arm], None]:
+    """The same, asked once of each arm."""
+    known: set[str] = set()
 
     def check(arm: Arm) -> None:
         key = arm.model_dump_json(exclude={"name"})
         if key not in known:
             fits(arm)
-            known[key] = True
+            known.add(key)
 
-    with tempfile.TemporaryDirectory() as folder:
-        proposer = Proposer(plan.space, Path(folder), plan.objectives, sampler, seed, "measured", check)
-        while len(volumes) < trials:
-            label = proposer.ask().label
-            near = table.nearest(dict(proposer.chosen())[label])
-            if near is None:
-                proposer.tell(label, None)
-                continue
-            here, there = table.values[near][seed % 2], table.values[near][1 - seed % 2]
-            told[near], again[near] = here, there
-            proposer.tell(label, here)
-            volumes.append(table.volume([again[each] for each in race.front(told)]))
-    return volumes
+    return check
 
 
-def main(repetitions: int = 20, trials: int = 120) -> None:
-    """Print for each sampler the hypervolume at the end, and after how many trials it is at random's last."""
+def main(repetitions: int = 40) -> None:
+    """Print for each way the hypervolume after each budget, and with how many trainings it is random search's last."""
     plan = plan_of_table()
-    table = Table(plan)
-    best = [table.volume([gains[seed] for gains in table.values.values()]) for seed in (0, 1)]
-    print(f"{len(table.values)} arms in the table; {repetitions} repetitions of {trials} proposals")
-    print(f"hypervolume of all arms, each at its best: {fmean(best):.3f}")
+    land = Landscape(plan)
+    told = ", ".join(f"{words} {share:.2f}" for words, share in land.told.items())
+    print(f"{land.arms} arms were trained; R² of arms that the forest hasn't seen: {told}")
+    print(f"{'hypervolume after':>20}{''.join(f'{budget:>8}' for budget in BUDGETS)}  trainings")
     goal = None
-    for sampler in SAMPLERS:
-        courses = [course(table, plan, sampler, seed, trials) for seed in range(repetitions)]
-        means = [fmean(each) for each in zip(*courses, strict=True)]
-        error = stdev(each[-1] for each in courses) / math.sqrt(repetitions)
+    for way in WAYS:
+        began, rows = time.perf_counter(), []
+        for repetition in range(max(5, round(repetitions * way.share))):
+            seen = proposed(plan, land, way, repetition, BUDGETS[-1] - 1 if not way.raced else round(0.6 * BUDGETS[-1]))
+            noise = Random(f"none {repetition}")
+            none = [land.none_seen(noise) for _ in range(plan.file.search.seeds)]
+            fronts = [front_of(plan, seen, none, way, budget) for budget in BUDGETS]
+            rows.append([land.volume([seen[label].worth for label in front]) for front in fronts])
+        means = [fmean(column) for column in zip(*rows, strict=True)]
+        error = stdev(row[-1] for row in rows) / len(rows) ** 0.5
         goal = means[-1] if goal is None else goal
-        there = next((number for number, mean in enumerate(means, start=1) if mean >= goal), None)
-        reached = "not reached" if there is None else f"random's after {there} of {trials}"
-        print(
-            f"{sampler:>7}: {means[trials // 2 - 1]:.3f} after half, {means[-1]:.3f} ± {error:.3f}, {reached}",
-            flush=True,
-        )
+        there = next((budget for budget, mean in zip(BUDGETS, means, strict=True) if mean >= goal), None)
+        reached = f"there with {there}" if there else "not there"
+        figures = "".join(f"{mean:>8.3f}" for mean in means)
+        took = f"{len(rows)} repetitions, {time.perf_counter() - began:.0f} s"
+        print(f"{way.name:>20}{figures}  ± {error:.3f}, {reached} ({took})", flush=True)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,11 @@ def contenders(scores: Scores, arms: Sequence[str], reference: str) -> list[str]
     return ranked(means(scores, able))
 
 
+def runners(left: int, laps: int) -> int:
+    """How many get a seed in the next of so many laps, where so many trainings are left: as many in each."""
+    return max(left // laps, min(left, 1))
+
+
 def _surely_better(scores: Scores, a: str, b: str, spread: Sequence[float]) -> bool:
     shared = [seed for seed in scores[a] if seed in scores[b]]
     if a == b or not shared:

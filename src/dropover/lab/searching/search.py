@@ -159,7 +159,7 @@ class Search:
             left = self._budget.to_race(spent, self._seconds) + sum(
                 (label, self._seeds[lap]) in self._ended() for label in able
             )
-            chosen = able[: max(left // (len(self._seeds) - lap), min(left, 1))]
+            chosen = able[: race.runners(left, len(self._seeds) - lap)]
             if not chosen or self.found.run.stop is not None:
                 return
             self._try_all((label, self._seeds[lap]) for label in chosen)
