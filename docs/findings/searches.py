@@ -6,7 +6,8 @@ python docs/findings/tables.py --write        make the page's tables of it
 """
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from dropover import lab
 from dropover.lab.comparing import run
 from dropover.lab.judging.comparison import values_at
 from dropover.lab.judging.deciding import Comparison, decide
+from dropover.lab.judging.soundness import TrialAudit, trial_audits
 from dropover.lab.records.labels import AUDIT, labelled
 from dropover.lab.records.rows import CLEAN
 from dropover.lab.result import Result
@@ -45,7 +47,8 @@ def main(results: Path = Path("results")) -> None:
         study = searched.plan.file.tested.model_copy(update={"arms": arms, "seeds": list(SEEDS)})
         again = run(study, results / f"{name}-again", jobs=2, view=live, tell=say)
         rows += [(name, *row) for row in _rows(again, {label: role for label, (_, role) in roles.items()})]
-    columns = ["search", "arm", "role", "measure", "seeds", "mean", "against", "difference", "low", "high", "verdict"]
+    columns = ["search", "arm", "role", "measure", "seeds", "mean", "doubts"]
+    columns += ["against", "difference", "low", "high", "verdict"]
     pd.DataFrame(rows, columns=columns).to_csv(TABLE, index=False)
 
 
@@ -56,7 +59,7 @@ def _roles(searched: Searched) -> dict[str, tuple[Arm, str]]:
     roles = {NONE: (none, NONE), published.label: (published, PUBLISHED)}
     roles |= {label: (searched.found.study.arm(label), TUNED) for label in _dropouts(searched.found)}
     winners = {label: (searched.found.study.arm(label), FOUND) for label in searched.found.winners}
-    return winners | roles
+    return roles | {label: winner for label, winner in winners.items() if label not in roles}
 
 
 def _dropouts(found: Found) -> list[str]:
@@ -69,13 +72,21 @@ def _rows(result: Result, roles: dict[str, str]) -> Iterator[tuple[object, ...]]
     """Every arm's mean, and its difference from none and from each dropout; shares of images."""
     table = labelled(result.table)
     eps = result.study.evaluation.attacks[0].eps[0]
+    audits = trial_audits(table, result.study, "linf", eps)
     for measure, level in ((CLEAN, None), (AUDIT["linf"], eps)):
         values = values_at(table, result.study, measure, level)
+        doubts = {arm: _doubts(audits[arm]) if measure != CLEAN else "" for arm in roles}
         for reference in (label for label, role in roles.items() if role != FOUND):
             said = {each.arm: each for each in decide(values, reference, MARGIN).comparisons}
             for arm, role in roles.items():
                 mean = sum(values[arm].values()) / len(values[arm])
-                yield (arm, role, measure, len(values[arm]), mean, reference, *_judged(said.get(arm)))
+                yield (arm, role, measure, len(values[arm]), mean, doubts[arm], reference, *_judged(said.get(arm)))
+
+
+def _doubts(audits: Mapping[int, TrialAudit]) -> str:
+    """Which checks did not pass, in how many of the seeds: what the audit leaves is an upper bound only then."""
+    names = Counter(name for each in audits.values() for name in (*each.failed, *each.not_made))
+    return ", ".join(f"{name} ({count} of {len(audits)})" for name, count in names.items())
 
 
 def _judged(said: Comparison | None) -> tuple[object, ...]:
@@ -84,7 +95,7 @@ def _judged(said: Comparison | None) -> tuple[object, ...]:
 
 def blocks() -> dict[str, list[str]]:
     """Every table of the page, by its name there."""
-    table = pd.read_csv(TABLE, keep_default_na=False, na_values={"difference": "", "low": "", "high": ""})
+    table = pd.read_csv(TABLE).fillna({"doubts": "", "verdict": ""})
     return {name: _lines(table[table["search"] == name]) for name in SEARCHES}
 
 
@@ -98,7 +109,8 @@ def _lines(table: pd.DataFrame) -> list[str]:
         cells = [arm, _role(table, arm)]
         for measure in measures:
             own = table[(table["arm"] == arm) & (table["measure"] == measure)]
-            cells += [f"{100 * own['mean'].iloc[0]:.1f} %", _said(own[own["against"] == NONE])]
+            mark = f" ≤ ({own['doubts'].iloc[0]})" if own["doubts"].iloc[0] else ""
+            cells += [f"{100 * own['mean'].iloc[0]:.1f} %{mark}", _said(own[own["against"] == NONE])]
             cells.append(_said(own[own["against"].isin(dropouts)]))
         lines.append(f"| {' | '.join(cells)} |")
     beating = beats_all(table)
@@ -106,9 +118,10 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 
 def beats_all(table: pd.DataFrame) -> list[str]:
-    """The arms that are better than none and than every dropout, at both measures."""
-    arms = [arm for arm in dict.fromkeys(table["arm"]) if _role(table, arm) == FOUND]
-    return [arm for arm in arms if set(table.loc[table["arm"] == arm, "verdict"]) == {"better"}]
+    """The arms that are better than none and than every dropout, at both measures, and whose audits all passed."""
+    found = table[table["role"] == FOUND]
+    sound = [arm for arm, rows in found.groupby("arm", sort=False) if not rows["doubts"].any()]
+    return [str(arm) for arm in sound if set(table.loc[table["arm"] == arm, "verdict"]) == {"better"}]
 
 
 def _role(table: pd.DataFrame, arm: str) -> str:
