@@ -39,6 +39,8 @@ NONE, PUBLISHED, TUNED, FOUND = "none", "as published", "dropout, searched", "fo
 
 def main(results: Path = Path("results")) -> None:
     """Search, train again what counts, and write the table."""
+    columns = ["search", "arm", "role", "measure", "seeds", "mean", "doubts"]
+    columns += ["against", "difference", "low", "high", "verdict"]
     rows: list[tuple[object, ...]] = []
     for name in SEARCHES:
         searched = lab.search(HERE / f"{name}.toml", out=results / name, jobs=2)
@@ -47,9 +49,7 @@ def main(results: Path = Path("results")) -> None:
         study = searched.plan.file.tested.model_copy(update={"arms": arms, "seeds": list(SEEDS)})
         again = run(study, results / f"{name}-again", jobs=2, view=live, tell=say)
         rows += [(name, *row) for row in _rows(again, {label: role for label, (_, role) in roles.items()})]
-    columns = ["search", "arm", "role", "measure", "seeds", "mean", "doubts"]
-    columns += ["against", "difference", "low", "high", "verdict"]
-    pd.DataFrame(rows, columns=columns).to_csv(TABLE, index=False)
+        pd.DataFrame(rows, columns=columns).to_csv(TABLE, index=False)
 
 
 def _roles(searched: Searched) -> dict[str, tuple[Arm, str]]:
@@ -96,7 +96,7 @@ def _judged(said: Comparison | None) -> tuple[object, ...]:
 def blocks() -> dict[str, list[str]]:
     """Every table of the page, by its name there."""
     table = pd.read_csv(TABLE).fillna({"doubts": "", "verdict": ""})
-    return {name: _lines(table[table["search"] == name]) for name in SEARCHES}
+    return {name: _lines(table[table["search"] == name]) for name in dict.fromkeys(table["search"])}
 
 
 def _lines(table: pd.DataFrame) -> list[str]:

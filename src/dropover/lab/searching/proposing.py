@@ -23,8 +23,11 @@ from dropover.lab.searching.space import Space, SpaceError
 from dropover.lab.study import Arm
 
 JOURNAL = "optuna.log"
+_PATIENCE = 20
+"""After how many proposals in a row that no layer can be made of the next are drawn at random: of what failed a sampler
+learns nothing, and may propose it for ever."""
 _MISFITS = 200
-"""How many proposals in a row that no layer can be made of say that there are none."""
+"""How many of these say that there are no others."""
 
 
 class Proposer:
@@ -50,7 +53,7 @@ class Proposer:
         name: str,
         fits: Callable[[Arm], None],
     ) -> None:
-        self._space, self._fits = space, fits
+        self._space, self._fits, self._seed = space, fits, seed
         folder.mkdir(parents=True, exist_ok=True)
         _mend(folder / JOURNAL)
         with _quiet():
@@ -84,23 +87,34 @@ class Proposer:
         Raises:
             SpaceError: nothing that is proposed can be tried.
         """
-        reason = ""
-        for _ in range(_MISFITS):
-            tried = {arm.method for arm in self._arms.values()}
-            for method in [name for name in self._space.places if name not in tried][:1]:
-                self._study.enqueue_trial({"method": method})
-            trial = self._study.ask()
-            arm = self._space.arm(trial)
-            try:
-                self._fits(arm)
-            except (TypeError, ValueError) as error:
-                reason = " ".join(str(error).split())
-                self._study.tell(trial, state=TrialState.FAIL)
-                continue
-            trial.set_user_attr("arm", arm.label)
-            self._open(arm, trial.number)
-            return arm
+        reason, usual = "", self._study.sampler
+        try:
+            for misfits in range(_MISFITS):
+                if misfits == _PATIENCE:
+                    self._study.sampler = RandomSampler(seed=self._seed + len(self._study.trials))
+                arm = self._proposed()
+                if isinstance(arm, Arm):
+                    return arm
+                reason = arm
+        finally:
+            self._study.sampler = usual
         raise SpaceError(f"search.ranges: {_MISFITS} proposals in a row can't be tried: {reason}")
+
+    def _proposed(self) -> Arm | str:
+        """What the sampler proposes next, or why no layer can be made of it."""
+        tried = {arm.method for arm in self._arms.values()}
+        for method in [name for name in self._space.places if name not in tried][:1]:
+            self._study.enqueue_trial({"method": method})
+        trial = self._study.ask()
+        arm = self._space.arm(trial)
+        try:
+            self._fits(arm)
+        except (TypeError, ValueError) as error:
+            self._study.tell(trial, state=TrialState.FAIL)
+            return " ".join(str(error).split())
+        trial.set_user_attr("arm", arm.label)
+        self._open(arm, trial.number)
+        return arm
 
     def tell(self, label: str, gains: Sequence[float] | None) -> None:
         """What an arm came to at each objective, more being better; None if its trial failed."""
