@@ -28,9 +28,9 @@ from dropover.lab.telling.live import live
 from dropover.lab.telling.terminal import say
 
 HERE = Path(__file__).parent
-TABLE = HERE / "searches.csv"
+TABLE, ENDS = HERE / "searches.csv", HERE / "searches-ends.csv"
 SEARCHES = ("search-mnist-5k", "search-fashion-mnist")
-SEEDS = range(100, 105)
+SEEDS = range(100, 108)
 """Which no search and no search's end has had."""
 MARGIN = 0.005
 """Shares of images: half a point, as in every study."""
@@ -42,23 +42,33 @@ def main(results: Path = Path("results")) -> None:
     columns = ["search", "arm", "role", "measure", "seeds", "mean", "doubts"]
     columns += ["against", "difference", "low", "high", "verdict"]
     rows: list[tuple[object, ...]] = []
+    ends: list[pd.DataFrame] = []
     for name in SEARCHES:
         searched = lab.search(HERE / f"{name}.toml", out=results / name, jobs=2)
-        roles = _roles(searched)
-        arms = [arm for arm, _ in roles.values()]
-        study = searched.plan.file.tested.model_copy(update={"arms": arms, "seeds": list(SEEDS)})
-        again = run(study, results / f"{name}-again", jobs=2, view=live, tell=say)
-        rows += [(name, *row) for row in _rows(again, {label: role for label, (_, role) in roles.items()})]
-        pd.DataFrame(rows, columns=columns).to_csv(TABLE, index=False)
+        ends.append(searched.front.assign(search=name))
+        if ahead := _ahead(searched):
+            roles = _roles(searched, ahead)
+            arms = [arm for arm, _ in roles.values()]
+            study = searched.plan.file.tested.model_copy(update={"arms": arms, "seeds": list(SEEDS)})
+            again = run(study, results / f"{name}-again", jobs=2, view=live, tell=say)
+            rows += [(name, *row) for row in _rows(again, {label: role for label, (_, role) in roles.items()})]
+    pd.DataFrame(rows, columns=columns).to_csv(TABLE, index=False)
+    pd.concat(ends).to_csv(ENDS, index=False)
 
 
-def _roles(searched: Searched) -> dict[str, tuple[Arm, str]]:
-    """The arms that are trained again, by label: none, dropout as published and where it was best, and the winners."""
+def _ahead(searched: Searched) -> list[str]:
+    """The winners that are ahead of none at every objective in the mean of the search's end."""
+    behind = {each.arm for each in searched.figures if each.gain <= 0}
+    return [arm for arm in searched.found.winners if arm not in behind]
+
+
+def _roles(searched: Searched, ahead: list[str]) -> dict[str, tuple[Arm, str]]:
+    """The arms that are trained again, by label: none, dropout as published and where it was best, and those ahead."""
     assert searched.end is not None
     none, published = searched.end.study.arms[0], searched.end.study.arm("dropout as published")
     roles = {NONE: (none, NONE), published.label: (published, PUBLISHED)}
     roles |= {label: (searched.found.study.arm(label), TUNED) for label in _dropouts(searched.found)}
-    winners = {label: (searched.found.study.arm(label), FOUND) for label in searched.found.winners}
+    winners = {label: (searched.found.study.arm(label), FOUND) for label in ahead}
     return roles | {label: winner for label, winner in winners.items() if label not in roles}
 
 
@@ -95,8 +105,23 @@ def _judged(said: Comparison | None) -> tuple[object, ...]:
 
 def blocks() -> dict[str, list[str]]:
     """Every table of the page, by its name there."""
-    table = pd.read_csv(TABLE).fillna({"doubts": "", "verdict": ""})
-    return {name: _lines(table[table["search"] == name]) for name in dict.fromkeys(table["search"])}
+    again, ends = pd.read_csv(TABLE).fillna({"doubts": "", "verdict": ""}), pd.read_csv(ENDS)
+    tables = {f"end of {name}": _end(ends[ends["search"] == name]) for name in SEARCHES}
+    return tables | {name: _lines(again[again["search"] == name]) for name in dict.fromkeys(again["search"])}
+
+
+def _end(table: pd.DataFrame) -> list[str]:
+    """What the search's end says of its winners, of none, and of dropout as published."""
+    words = list(dict.fromkeys(table["objective"]))
+    shown = table[table["winner"] | table["arm"].isin([NONE, "dropout as published"])]
+    lines = [f"| arm | {' | '.join(words)} | the audit leaves |", "|---|" + "--:|" * len(words) + "--:|"]
+    for arm in dict.fromkeys(shown["arm"]):
+        own = shown[shown["arm"] == arm].set_index("objective")
+        audited = own[own["audit_leaves"].notna()].iloc[0]
+        grounds = "" if pd.isna(audited["audit_grounds"]) else f" ≤ ({audited['audit_grounds']})"
+        cells = [f"{100 * own.loc[each, 'fresh']:.1f} %" for each in words]
+        lines.append(f"| {' | '.join([arm, *cells])} | {100 * audited['audit_leaves']:.1f} %{grounds} |")
+    return lines
 
 
 def _lines(table: pd.DataFrame) -> list[str]:

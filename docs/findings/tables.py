@@ -1,4 +1,4 @@
-"""The tables of docs/findings.md, of study.md and of overfit.md, made from the results beside this file.
+"""The tables of docs/findings.md, of study.md, overfit.md and searches.md, made from the results beside this file.
 
     python docs/findings/tables.py            say which pages are not what the results make
     python docs/findings/tables.py --write    make them so
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import overfit
 import papers
+import searches
 import study
 
 HERE = Path(__file__).parent
@@ -20,6 +21,7 @@ PAGES = {
     HERE.parent / "findings.md": papers.blocks,
     HERE / "study.md": study.blocks,
     HERE / "overfit.md": overfit.blocks,
+    HERE / "searches.md": searches.blocks,
 }
 
 
