@@ -105,7 +105,8 @@ def _judged(said: Comparison | None) -> tuple[object, ...]:
 
 def blocks() -> dict[str, list[str]]:
     """Every table of the page, by its name there."""
-    again, ends = pd.read_csv(TABLE).fillna({"doubts": "", "verdict": ""}), pd.read_csv(ENDS)
+    texts = {"doubts": "string", "verdict": "string"}
+    again, ends = pd.read_csv(TABLE, dtype=texts).fillna(dict.fromkeys(texts, "")), pd.read_csv(ENDS)
     tables = {f"end of {name}": _end(ends[ends["search"] == name]) for name in SEARCHES}
     return tables | {name: _lines(again[again["search"] == name]) for name in dict.fromkeys(again["search"])}
 
@@ -145,7 +146,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
 def beats_all(table: pd.DataFrame) -> list[str]:
     """The arms that are better than none and than every dropout, at both measures, and whose audits all passed."""
     found = table[table["role"] == FOUND]
-    sound = [arm for arm, rows in found.groupby("arm", sort=False) if not rows["doubts"].any()]
+    sound = [arm for arm, rows in found.groupby("arm", sort=False) if not any(rows["doubts"])]
     return [str(arm) for arm in sound if set(table.loc[table["arm"] == arm, "verdict"]) == {"better"}]
 
 
