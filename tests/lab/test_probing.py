@@ -217,7 +217,7 @@ def test_capture_says_what_is_never_called():
 @pytest.mark.parametrize(
     ("build", "settings", "expected"),
     [
-        (small_cnn, {"width": 0.1}, [Place("last-conv", "after"), Place("19", "before")]),
+        (small_cnn, {"width": 0.1}, [Place("last-conv", "after"), Place("22", "before")]),
         (resnet18, {"width": 1 / 16}, [Place("layer4", "after"), Place("fc", "before")]),
     ],
 )
