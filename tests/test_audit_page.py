@@ -1,22 +1,17 @@
 """docs/audit.md has a row for every net of the panel, and every verdict in it is right for what is known of the net."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
+from .documents import module_of
+
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def panel() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "docs" / "audit"))
-        import panel
-
-        yield panel
+panel = module_of("audit", "panel")
 
 
 def test_every_net_has_its_seeds_and_no_verdict_is_wrong(panel: ModuleType):

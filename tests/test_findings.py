@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,17 +13,12 @@ import dropover
 from dropover.lab.reproductions import REPRODUCTIONS
 from dropover.lab.study import Study
 
-DOCS = Path(__file__).parent.parent / "docs"
+from .documents import DOCS, module_of
+
 NAMES = [each.name for each in REPRODUCTIONS]
 
 
-@pytest.fixture(scope="module")
-def tables() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS / "findings"))
-        import tables
-
-        yield tables
+tables = module_of("findings", "tables")
 
 
 @pytest.fixture(scope="module")

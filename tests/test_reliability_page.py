@@ -1,22 +1,13 @@
 """docs/reliability.md has every row that its command writes, and in each what must be true was."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-DOCS = Path(__file__).parent.parent / "docs"
+from .documents import DOCS, module_of
 
-
-@pytest.fixture(scope="module")
-def bad_days() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS / "reliability"))
-        import bad_days
-
-        yield bad_days
+bad_days = module_of("reliability", "bad_days")
 
 
 def test_every_row_of_the_page_is_of_a_day_and_holds(bad_days: ModuleType):

@@ -1,8 +1,6 @@
 """docs/search.md says what a search saves; the arms that this is measured on are arms that a search would propose."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 from types import ModuleType
 from typing import Any
@@ -10,17 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-pytest.importorskip("optuna")
-DOCS = Path(__file__).parent.parent / "docs"
+from .documents import DOCS, module_of
 
-
-@pytest.fixture(scope="module")
-def measure() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS / "search"))
-        import measure
-
-        yield measure
+measure = module_of("search", "measure")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +46,7 @@ def test_the_tables_arms_are_of_the_space_and_each_has_two_seeds(plan: Any) -> N
 
 
 def test_the_hypervolume_is_the_area_below_the_points(land: Any) -> None:
-    (left, low), (right, high) = land._floor, land._ceiling
+    (left, low), (right, high) = land.floor, land.ceiling
     middle = ((left + right) / 2, (low + high) / 2)
     assert land.volume([]) == land.volume([(left, high), (right, low)]) == 0
     assert land.volume([(right, high)]) == pytest.approx(1)

@@ -1,8 +1,6 @@
 """docs/verdicts.md has the tables that its simulation makes, and the simulation's own tests are the lab's."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -12,16 +10,9 @@ from scipy import stats
 from dropover.lab.judging import critical
 from dropover.lab.judging import statistics as st
 
-DOCS = Path(__file__).parent.parent / "docs"
+from .documents import DOCS, module_of
 
-
-@pytest.fixture(scope="module")
-def simulate() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS / "verdicts"))
-        import simulate
-
-        yield simulate
+simulate = module_of("verdicts", "simulate")
 
 
 def test_every_table_is_on_the_page_and_filled(simulate: ModuleType):

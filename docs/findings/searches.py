@@ -122,7 +122,16 @@ def _end(table: pd.DataFrame) -> list[str]:
         grounds = "" if pd.isna(audited["audit_grounds"]) else f" ≤ ({audited['audit_grounds']})"
         cells = [f"{100 * own.loc[each, 'fresh']:.1f} %" for each in words]
         lines.append(f"| {' | '.join([arm, *cells])} | {100 * audited['audit_leaves']:.1f} %{grounds} |")
-    return lines
+    return [*lines, "", _beside_audits(table[table["audit_leaves"].notna()])]
+
+
+def _beside_audits(table: pd.DataFrame) -> str:
+    """How the attack's figures lie beside the audits', of all arms of an end."""
+    apart, like = 100 * (table["fresh"] - table["audit_leaves"]), table["fresh"].corr(table["audit_leaves"], "spearman")
+    return (
+        f"Of all {len(table)} arms of this end, those as published too, the attack's figure is {apart.min():.1f} to "
+        f"{apart.max():.1f} points above the audit's; their rank correlation is {like:.2f}."
+    )
 
 
 def _lines(table: pd.DataFrame) -> list[str]:

@@ -32,6 +32,9 @@ class Landscape:
     Attributes:
         told: By objective how well the forest tells arms that it has not seen: R² of those left out of each tree.
         arms: How many were trained.
+        floor: Where hypervolumes begin: the worst figures of the front of the arms' means, or those of the middle arm
+            where they are lower still.
+        ceiling: Where they end: the best figures of this front.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -58,8 +61,8 @@ class Landscape:
         by_arm = dict(zip(pairs, map(tuple, means.tolist()), strict=True))
         best = list(zip(*(by_arm[arm] for arm in race.front(by_arm)), strict=True))
         middle = np.median(means, axis=0).tolist()
-        self._floor = tuple(min(half, *column) for half, column in zip(middle, best, strict=True))
-        self._ceiling = tuple(map(max, best))
+        self.floor = tuple(min(half, *column) for half, column in zip(middle, best, strict=True))
+        self.ceiling = tuple(map(max, best))
 
     def worth(self, chosen: Chosen) -> Pair:
         """What an arm comes to in the mean over seeds."""
@@ -79,11 +82,8 @@ class Landscape:
         return tuple(value + float(each) for value, each in zip(self._none, apart, strict=True))
 
     def volume(self, points: list[Pair]) -> float:
-        """The hypervolume of points, as a share of the rectangle around the front of the table's arms.
-
-        It begins at the worst figure of this front, or at that of the middle arm where this is lower still.
-        """
-        ends = list(zip(self._floor, self._ceiling, strict=True))
+        """The hypervolume of points, as a share of the rectangle from floor to ceiling."""
+        ends = list(zip(self.floor, self.ceiling, strict=True))
         scaled = [tuple((x - low) / (high - low) for x, (low, high) in zip(p, ends, strict=True)) for p in points]
         area, height = 0.0, 0.0
         for across, up in sorted(scaled, reverse=True):
@@ -100,7 +100,7 @@ class Landscape:
                 scale = math.log if allowed.log else float
                 features[key] = (scale(value) - scale(allowed.low)) / (scale(allowed.high) - scale(allowed.low))
             else:  # what has values to choose among, one column a value; places and schedules are every method's
-                name = {"at": "at"}.get(setting, "goes" if setting.endswith(" goes") else key)
+                name = "at" if setting == "at" else "goes" if setting.endswith(" goes") else key
                 features[f"{name}={value}"] = 1.0
         return features
 

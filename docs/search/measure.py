@@ -79,14 +79,12 @@ def front_of(plan: Plan, seen: Mapping[str, Seen], none: list[Pair], way: Way, b
     search, labels = plan.file.search, list(seen)
     if not way.raced:
         return race.front({label: seen[label].seeds[0] for label in labels[: budget - 1]})
-    spending = Budget(budget, None, search.race)
-    ran = labels[: spending.to_explore(1, 0)]
-    left = spending.to_race(search.seeds - 1, 0)
+    spending, seeds = Budget(budget, None, search.race), range(search.seeds)
+    ran, left = labels[: spending.to_explore(1, 0)], spending.to_race(search.seeds - 1, 0)
     had = dict.fromkeys(ran, 1)
-    for lap in range(1, search.seeds):
+    for lap in seeds[1:]:
         scores = {label: dict(enumerate(seen[label].seeds[:count])) for label, count in had.items()}
-        scores[NONE] = dict(enumerate(none))
-        able = race.contenders(scores, [label for label in ran if had[label] == lap], NONE)
+        able = race.able({**scores, NONE: dict(enumerate(none))}, ran, NONE, seeds, lap)
         chosen = able[: race.runners(left, search.seeds - lap)]
         had |= dict.fromkeys(chosen, lap + 1)
         left -= len(chosen)
@@ -118,8 +116,9 @@ def main(repetitions: int = 40) -> None:
     goal = None
     for way in WAYS:
         began, rows = time.perf_counter(), []
+        most = Budget(BUDGETS[-1], None, plan.file.search.race).to_explore(1, 0) if way.raced else BUDGETS[-1] - 1
         for repetition in range(max(5, round(repetitions * way.share))):
-            seen = proposed(plan, land, way, repetition, BUDGETS[-1] - 1 if not way.raced else round(0.6 * BUDGETS[-1]))
+            seen = proposed(plan, land, way, repetition, most)
             noise = Random(f"none {repetition}")
             none = [land.none_seen(noise) for _ in range(plan.file.search.seeds)]
             fronts = [front_of(plan, seen, none, way, budget) for budget in BUDGETS]

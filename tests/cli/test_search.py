@@ -11,8 +11,6 @@ from dropover.cli import app
 
 from ..commands import POSIX, started, stopped, wait_for
 
-pytest.importorskip("optuna")
-
 MODULE = """
 import time
 from pathlib import Path
@@ -47,6 +45,17 @@ fresh_seeds = 2
 """
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where the command is called: the study's and its function's, which every process finds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "killed_search.py").write_text(MODULE)
+    (tmp_path / "study.toml").write_text(STUDY)
+    return tmp_path
+
+
 def run(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, ["search", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
@@ -55,15 +64,8 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 @POSIX
 @pytest.mark.parametrize("after", [2, 9, 19])
-def test_a_search_that_is_killed_loses_at_most_the_trials_that_ran(
-    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "killed_search.py").write_text(MODULE)
-    (tmp_path / "study.toml").write_text(STUDY)
-    calls = tmp_path / "calls"
+def test_a_search_that_is_killed_loses_at_most_the_trials_that_ran(after: int, here: Path) -> None:
+    calls = here / "calls"
 
     def made() -> list[str]:
         return calls.read_text().splitlines() if calls.exists() else []
@@ -72,7 +74,7 @@ def test_a_search_that_is_killed_loses_at_most_the_trials_that_ran(
         wait_for(lambda: len(made()) >= after, process)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    (tmp_path / "killed").touch()
+    (here / "killed").touch()
     code, out, err = run("study.toml", "--jobs", 2)
     assert code == 0, err
     assert "* found by the search." in out
@@ -85,21 +87,14 @@ def test_a_search_that_is_killed_loses_at_most_the_trials_that_ran(
 @pytest.mark.parametrize(
     ("at", "hold"), [("killed: 2 methods", "validation 0"), ("[5/24]", "validation 6"), ("[3/8]", "test 4")]
 )
-def test_a_search_that_is_stopped_says_what_is_kept_and_goes_on(
-    at: str, hold: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "killed_search.py").write_text(MODULE)
-    (tmp_path / "study.toml").write_text(STUDY)
-    (tmp_path / "hold").write_text(hold)
+def test_a_search_that_is_stopped_says_what_is_kept_and_goes_on(at: str, hold: str, here: Path) -> None:
+    (here / "hold").write_text(hold)
     code, _, err = stopped(at, "SIGINT", "search", "study.toml", "--jobs", 2)
     assert code == 130
     assert err == (
         "Stopped: what is finished is kept. The same command goes on from there: dropover search study.toml --jobs 2\n"
     )
-    (tmp_path / "killed").touch()
+    (here / "killed").touch()
     code, out, err = run("study.toml", "--jobs", 2)
     assert code == 0, err
     assert "Better than “none” at accuracy: " in out

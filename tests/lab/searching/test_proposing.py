@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
-optuna = pytest.importorskip("optuna")
-
-from dropover.lab.searching import proposing  # noqa: E402 - Optuna may not be there
-from dropover.lab.searching.objectives import Objective  # noqa: E402
-from dropover.lab.searching.space import Space, SpaceError  # noqa: E402
-from dropover.lab.study import Arm  # noqa: E402
-from dropover.methods import Range  # noqa: E402
+from dropover.lab.searching import proposing
+from dropover.lab.searching.objectives import Objective
+from dropover.lab.searching.space import Space, SpaceError
+from dropover.lab.study import Arm
+from dropover.methods import Range
 
 SPACE = Space({"dropout": ("fc",)}, {"dropout": {"p": Range(0.0, 0.9)}}, ("constant",))
 

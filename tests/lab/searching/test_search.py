@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
 
@@ -15,8 +16,6 @@ from dropover import lab
 from dropover.lab.running.study_file import StudyError, read_study, well_formed
 from dropover.lab.running.trial import Trial
 from dropover.lab.searching.settings import SearchError
-
-optuna = pytest.importorskip("optuna")
 
 SPACE: dict[str, Any] = {
     "methods": ["dropout", "gaussian"],

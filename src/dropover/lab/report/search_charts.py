@@ -125,5 +125,5 @@ def _extent(data: pd.DataFrame, name: str) -> list[float]:
 def _axis(kind: type[AxisT], name: str, words: str, reading: Measure, extent: list[float] | None = None) -> AxisT:
     """An axis of an objective, as far as it is told, else as its values go."""
     axis = alt.Axis(format=".0%", tickCount=6) if reading.scale == "share" else alt.Axis(tickCount=6)
-    scale = alt.Scale(zero=False, padding=10, domain=alt.Undefined if extent is None else extent)
+    scale = alt.Scale(zero=False, nice=False, padding=10, domain=alt.Undefined if extent is None else extent)
     return kind(f"{name}:Q", title=words, scale=scale, axis=axis)

@@ -81,6 +81,17 @@ def contenders(scores: Scores, arms: Sequence[str], reference: str) -> list[str]
     return ranked(means(scores, able))
 
 
+def able(scores: Scores, arms: Sequence[str], reference: str, seeds: Sequence[int], lap: int) -> list[str]:
+    """Who may run a lap, the most promising first: contenders that have the seeds of all laps before.
+
+    It is as it was at this lap, whatever came later: a search that goes on runs the same race again.
+    """
+    then = {
+        arm: {seed: row[seed] for seed in row if seed in seeds[:lap] or arm == reference} for arm, row in scores.items()
+    }
+    return contenders(then, [arm for arm in arms if len(then.get(arm, {})) == lap], reference)
+
+
 def runners(left: int, laps: int) -> int:
     """How many get a seed in the next of so many laps, where so many trainings are left: as many in each."""
     return max(left // laps, min(left, 1))

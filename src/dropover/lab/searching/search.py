@@ -148,13 +148,8 @@ class Search:
     def _race(self) -> None:
         """Give a seed after the other to those that may be best, fewer each time as the budget says."""
         for lap in range(1, len(self._seeds)):
-            # As it was at this lap, whatever came later: a search that goes on runs the same race again.
-            then = {
-                label: {seed: row[seed] for seed in row if seed in self._seeds[:lap] or label == self._none.label}
-                for label, row in self.found.scores.items()
-            }
-            ran = [arm.label for arm in self._proposer.arms if len(then.get(arm.label, {})) == lap]
-            able = race.contenders(then, ran, self._none.label)
+            arms = [arm.label for arm in self._proposer.arms]
+            able = race.able(self.found.scores, arms, self._none.label, self._seeds, lap)
             spent = self._spent(set(self._seeds[1:]))
             left = self._budget.to_race(spent, self._seconds) + sum(
                 (label, self._seeds[lap]) in self._ended() for label in able
